@@ -1,0 +1,165 @@
+"""Codes: what the encoder hands to everything else (decoder, file, prior, corpus tools)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from vqaudio.errors import VqaudioError
+
+MIN_RATE = 1_000
+"""Lowest sample rate of a recording, Hz."""
+MAX_RATE = 768_000
+"""Highest sample rate of a recording, Hz."""
+MAX_ROWS = 32
+"""Most channels of one recording (a batch of clips may have more rows)."""
+FRAME_CODES = 2
+"""Models work on pairs of codes, so a row holds an even number of them."""
+MAX_SPARE_CODES = 2 * FRAME_CODES
+"""Codes may span at most this many codes more than the samples they stand for."""
+
+
+def model_length(length: int, sample_rate: int, model_rate: int) -> int:
+    """Samples at `model_rate` that `length` samples at `sample_rate` become (rounded up)."""
+    return -(-length * model_rate // sample_rate)
+
+
+def count_codes(length: int, sample_rate: int, model_rate: int, frame: int, hop: int) -> int:
+    """Number of codes for `length` samples at `sample_rate` Hz.
+
+    `frame` is what the model works on at once and `hop` what one code spans, both in samples at
+    `model_rate` Hz; `frame` is a multiple of `hop`.
+    """
+    return -(-model_length(length, sample_rate, model_rate) // frame) * (frame // hop)
+
+
+def codes_fit(count: int, length: int, sample_rate: int, model_rate: int, hop: int) -> bool:
+    """Whether `count` codes can stand for `length` samples: no less, and hardly more."""
+    spare = count * hop - model_length(length, sample_rate, model_rate)
+    return 0 <= spare <= MAX_SPARE_CODES * hop
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The codes of one recording, or of a batch of clips, and what it takes to decode them.
+
+    A row is a channel of one recording or a clip of a batch. All rows share one original rate;
+    clips may differ in length, and a row's indices past its own count are 0.
+
+    Raises VqaudioError when a field is out of range or the fields contradict each other.
+    """
+
+    indices: Tensor
+    """int64 [B, N], each in [0, codebook_size)."""
+    codebook_size: int
+    """K, 2 to 65535."""
+    hop: int
+    """Samples at model_rate that one code spans."""
+    model_rate: int
+    """Sample rate that the model works at, Hz."""
+    sample_rate: int
+    """Sample rate of the original, Hz."""
+    lengths: tuple[int, ...]
+    """For each row, its length in samples of the original."""
+    levels: tuple[float, ...]
+    """For each row, its level in dB re full scale: multiples of 0.5 in [-64, 63.5]."""
+    model: bytes
+    """Fingerprint of the model that made the codes, 8 bytes."""
+
+    def __post_init__(self) -> None:
+        indices = self.indices
+        if not isinstance(indices, Tensor) or indices.dtype != torch.int64 or indices.ndim != 2:
+            raise VqaudioError("indices must be an int64 tensor [rows, codes]")
+        rows, count = indices.shape
+        if not 2 <= self.codebook_size <= 0xFFFF:
+            raise VqaudioError(f"codebook size {self.codebook_size} is not in 2..65535")
+        if not 1 <= self.hop <= 0xFFFF:
+            raise VqaudioError(f"hop {self.hop} is not in 1..65535")
+        if not MIN_RATE <= self.model_rate <= 0xFFFF:
+            raise VqaudioError(f"model rate {self.model_rate} Hz is not in {MIN_RATE}..65535")
+        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
+            raise VqaudioError(
+                f"sample rate {self.sample_rate} Hz is not in {MIN_RATE}..{MAX_RATE}"
+            )
+        if rows == 0 or len(self.lengths) != rows or len(self.levels) != rows:
+            raise VqaudioError("codes need one length and one level for each of at least one row")
+        if not all(-64 <= level <= 63.5 and level * 2 == round(level * 2) for level in self.levels):
+            raise VqaudioError("levels must be multiples of 0.5 dB in [-64, 63.5]")
+        if len(self.model) != 8:
+            raise VqaudioError("a model's fingerprint has 8 bytes")
+        if min(self.lengths) < 1:
+            raise VqaudioError("codes of no samples at all")
+        longest = max(self.lengths)
+        if not codes_fit(count, longest, self.sample_rate, self.model_rate, self.hop):
+            raise VqaudioError(f"{count} codes a row do not fit {longest} samples")
+        if int(indices.min()) < 0 or int(indices.max()) >= self.codebook_size:
+            raise VqaudioError(f"indices must be in 0..{self.codebook_size - 1}")
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.indices.shape[0]
+
+    def __getitem__(self, row: int) -> Codes:
+        """Row `row` alone, cut to its own number of codes."""
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        row %= len(self)
+        return replace(
+            self,
+            indices=self.indices[row : row + 1, : self.num_codes(row)],
+            lengths=(self.lengths[row],),
+            levels=(self.levels[row],),
+        )
+
+    def __iter__(self) -> Iterator[Codes]:
+        return (self[row] for row in range(len(self)))
+
+    def num_codes(self, row: int) -> int:
+        """How many indices of `row` stand for its samples; the rest of the row is padding."""
+        count = self.indices.shape[1]
+        length = self.lengths[row]
+        if length == max(self.lengths):
+            return count
+        frame = FRAME_CODES * self.hop
+        return min(count, count_codes(length, self.sample_rate, self.model_rate, frame, self.hop))
+
+    @property
+    def duration(self) -> float:
+        """Length of the longest row in seconds."""
+        return max(self.lengths) / self.sample_rate
+
+    @property
+    def bits_per_code(self) -> int:
+        """Bits that one code takes when packed: 9 for 512 codes."""
+        return (self.codebook_size - 1).bit_length()
+
+    def equal(self, other: Codes) -> bool:
+        """Whether both hold the same codes, wherever their tensors live."""
+
+        def fields(codes: Codes) -> tuple:
+            return tuple(value for name, value in vars(codes).items() if name != "indices")
+
+        return fields(self) == fields(other) and torch.equal(
+            self.indices.cpu(), other.indices.cpu()
+        )
+
+    def save(self, path: str | os.PathLike, force: bool = True) -> None:
+        """Write one recording to a .vqc file, whole or not at all.
+
+        Raises VqaudioError when rows differ in length (clips of a batch: save `codes[i]` each)
+        or are more than 32, FileExistsError unless `force`, OSError when writing fails.
+        """
+        from vqaudio import container
+
+        container.write(path, self, force=force)
+
+    @staticmethod
+    def load(path: str | os.PathLike) -> Codes:
+        """Read a .vqc file. Raises ContainerError when it is damaged, OSError when unreadable."""
+        from vqaudio import container
+
+        return container.read(path)
