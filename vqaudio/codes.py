@@ -15,7 +15,7 @@ MIN_RATE = 1_000
 """Lowest sample rate of a recording, Hz."""
 MAX_RATE = 768_000
 """Highest sample rate of a recording, Hz."""
-MAX_ROWS = 32
+MAX_CHANNELS = 32
 """Most channels of one recording (a batch of clips may have more rows)."""
 FRAME_CODES = 2
 """Models work on pairs of codes, so a row holds an even number of them."""
@@ -41,6 +41,29 @@ def codes_fit(count: int, length: int, sample_rate: int, model_rate: int, hop: i
     """Whether `count` codes can stand for `length` samples: no less, and hardly more."""
     spare = count * hop - model_length(length, sample_rate, model_rate)
     return 0 <= spare <= MAX_SPARE_CODES * hop
+
+
+def check_format(
+    codebook_size: int,
+    hop: int,
+    model_rate: int,
+    sample_rate: int,
+    levels: tuple[float, ...],
+    model: bytes,
+) -> None:
+    """Raise VqaudioError unless these fields of `Codes` are in range."""
+    if not 2 <= codebook_size <= 0xFFFF:
+        raise VqaudioError(f"codebook size {codebook_size} is not in 2..65535")
+    if not 1 <= hop <= 0xFFFF:
+        raise VqaudioError(f"hop {hop} is not in 1..65535")
+    if not MIN_RATE <= model_rate <= 0xFFFF:
+        raise VqaudioError(f"model rate {model_rate} Hz is not in {MIN_RATE}..65535")
+    if not MIN_RATE <= sample_rate <= MAX_RATE:
+        raise VqaudioError(f"sample rate {sample_rate} Hz is not in {MIN_RATE}..{MAX_RATE}")
+    if not all(-64 <= level <= 63.5 and level * 2 == round(level * 2) for level in levels):
+        raise VqaudioError("levels must be multiples of 0.5 dB in [-64, 63.5]")
+    if len(model) != 8:
+        raise VqaudioError("a model's fingerprint has 8 bytes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,22 +98,11 @@ class Codes:
         if not isinstance(indices, Tensor) or indices.dtype != torch.int64 or indices.ndim != 2:
             raise VqaudioError("indices must be an int64 tensor [rows, codes]")
         rows, count = indices.shape
-        if not 2 <= self.codebook_size <= 0xFFFF:
-            raise VqaudioError(f"codebook size {self.codebook_size} is not in 2..65535")
-        if not 1 <= self.hop <= 0xFFFF:
-            raise VqaudioError(f"hop {self.hop} is not in 1..65535")
-        if not MIN_RATE <= self.model_rate <= 0xFFFF:
-            raise VqaudioError(f"model rate {self.model_rate} Hz is not in {MIN_RATE}..65535")
-        if not MIN_RATE <= self.sample_rate <= MAX_RATE:
-            raise VqaudioError(
-                f"sample rate {self.sample_rate} Hz is not in {MIN_RATE}..{MAX_RATE}"
-            )
         if rows == 0 or len(self.lengths) != rows or len(self.levels) != rows:
             raise VqaudioError("codes need one length and one level for each of at least one row")
-        if not all(-64 <= level <= 63.5 and level * 2 == round(level * 2) for level in self.levels):
-            raise VqaudioError("levels must be multiples of 0.5 dB in [-64, 63.5]")
-        if len(self.model) != 8:
-            raise VqaudioError("a model's fingerprint has 8 bytes")
+        check_format(
+            self.codebook_size, self.hop, self.model_rate, self.sample_rate, self.levels, self.model
+        )
         if min(self.lengths) < 1:
             raise VqaudioError("codes of no samples at all")
         longest = max(self.lengths)
