@@ -1,0 +1,79 @@
+"""vqaudio-train: train a model by its configuration (Hydra; see configs/train.yaml).
+
+vqaudio-train data.train=corpus/train data.held_out=corpus/held-out output=exp/mine
+torchrun --nproc-per-node 4 -m vqaudio.cli.train ...
+"""
+
+import sys
+from pathlib import Path
+
+import hydra
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from vqaudio.config import config_directory, from_dict
+from vqaudio.data.manifest import Corpus
+from vqaudio.errors import VqaudioError
+from vqaudio.models.vqvae import VQVAE, VQVAEConfig
+from vqaudio.training import distributed
+from vqaudio.training.checkpoint import Checkpoints
+from vqaudio.training.codec import CodecTask, CodecTrainingConfig
+from vqaudio.training.held_out import HeldOut
+from vqaudio.training.loop import train
+
+
+def run(cfg: DictConfig) -> None:
+    """One training run. Raises VqaudioError, OSError or ValueError for what the user can mend."""
+    values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    model = VQVAEConfig.from_dict(values["model"])
+    training = from_dict(CodecTrainingConfig, values["training"])
+    if training.loop.threads:
+        torch.set_num_threads(training.loop.threads)
+    directory = Path(values["output"])
+    device = distributed.start(values["device"])
+    if distributed.is_main():
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    corpus = Corpus(values["data"]["train"])
+    frame = VQVAE(model).frame
+    held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=frame)
+    initial = _weights(values["initial"], model)
+    task = CodecTask(model, training, corpus, held_out, device, initial)
+    try:
+        train(task, task.batches, training.loop, directory, _resume(values["resume"], directory))
+    finally:
+        distributed.stop()
+
+
+def _resume(resume: str, directory: Path) -> Path | None:
+    if resume == "none":
+        return None
+    if resume == "auto":
+        return Checkpoints(directory / "checkpoints").latest()
+    return Path(resume)
+
+
+def _weights(initial: str | None, config: VQVAEConfig) -> dict[str, torch.Tensor] | None:
+    if initial is None:
+        return None
+    from vqaudio import load_codec
+
+    codec = load_codec(initial, device="cpu")
+    if codec.model.config != config:
+        raise VqaudioError(f"{initial} has another model configuration; choose model= to fit it")
+    return codec.model.state_dict()
+
+
+@hydra.main(version_base="1.3", config_path=str(config_directory()), config_name="train")
+def main(cfg: DictConfig) -> None:
+    try:
+        run(cfg)
+    except (VqaudioError, OSError, ValueError, OmegaConfBaseException) as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        print(f"vqaudio-train: {line}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Any tree of audio files as a corpus; the speaker is the parent folder.
+
+    python -m vqaudio.data.corpora.folder AUDIO_DIR OUT_DIR [--held-out-dir DIR | --held-out SHARE]
+
+Writes OUT_DIR/train and OUT_DIR/held-out, two prepared corpora (`vqaudio.data.manifest`), and
+OUT_DIR/rejected.tsv, which lists the files that were left out and why.
+"""
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import librosa
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from vqaudio import audio
+from vqaudio.data.manifest import CorpusWriter
+from vqaudio.errors import VqaudioError
+
+SAMPLE_RATE = 16000
+SILENCE_DB = 40  # below the loudest frame; what librosa trims at either end
+SHORTEST = 0.2  # seconds left after trimming
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file's speech, or why there is none in it."""
+
+    path: Path
+    wave: np.ndarray | None = None
+    level: float = 0.0
+    sha256: str = ""
+    problem: str = ""
+
+
+def prepare_file(path: Path) -> Prepared:
+    """Decode, mix to mono, resample, trim silence at both ends, measure."""
+    try:
+        wave, rate = audio.read(path)
+        resampler = audio.Resampler(rate, SAMPLE_RATE, channels=1)
+        mono = audio.to_mono(wave)
+        mono = torch.cat([resampler.push(mono), resampler.flush()], dim=-1)
+        trimmed, _ = librosa.effects.trim(mono[0].numpy(), top_db=SILENCE_DB)
+        if len(trimmed) < SHORTEST * SAMPLE_RATE:
+            return Prepared(path, problem=f"under {SHORTEST} s of sound")
+        meter = audio.LevelMeter(SAMPLE_RATE, channels=1)
+        meter.update(torch.from_numpy(trimmed)[None])
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Prepared(path, trimmed, meter.levels()[0], digest)
+    except (VqaudioError, OSError) as error:
+        return Prepared(path, problem=str(error))
+
+
+def held_out_files(files: list[Path], share: float) -> set[Path]:
+    """A share of the speakers, whole, chosen by hash so that more files do not reshuffle them;
+    of the files where there are too few speakers to spare one."""
+
+    def chosen(name: str) -> bool:
+        return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < share * 2**32
+
+    by_speaker = {f for f in files if chosen(f.parent.name)}
+    return by_speaker if 0 < len(by_speaker) < len(files) else {f for f in files if chosen(f.name)}
+
+
+def write_corpus(files: Iterable[Path], root: Path, out: Path, workers: int) -> list[Prepared]:
+    """Prepare `files` into the corpus `out`; returns those that were left out."""
+    files, rejected = list(files), []
+    writer = CorpusWriter(out, SAMPLE_RATE)
+    with ProcessPoolExecutor(workers) as pool:
+        done = pool.map(prepare_file, files, chunksize=16)
+        for item in tqdm(done, total=len(files), desc=out.name, disable=not sys.stderr.isatty()):
+            if item.wave is None:
+                rejected.append(item)
+                continue
+            name = item.path.relative_to(root)
+            writer.add(
+                item.wave,
+                id=name.with_suffix("").as_posix(),
+                path=name.as_posix(),
+                speaker=name.parent.as_posix(),
+                level=item.level,
+                sha256=item.sha256,
+            )
+    writer.close()
+    seconds = sum(clip.num_samples for clip in writer.clips) / SAMPLE_RATE
+    speakers = len({clip.speaker for clip in writer.clips})
+    print(f"{out.name}: {len(writer.clips)} clips, {speakers} speakers, {seconds / 3600:.2f} h")
+    return rejected
+
+
+def prepare(
+    root: Path, out: Path, held_out_dir: Path | None, held_out_share: float, workers: int
+) -> None:
+    """The whole of stage 0. Raises VqaudioError if there is nothing to train on."""
+    files = list_audio(root)
+    if held_out_dir is None:
+        held_out, held_out_root = held_out_files(files, held_out_share), root
+    else:
+        held_out, held_out_root = set(list_audio(held_out_dir)), held_out_dir
+    if not set(files) - held_out or not held_out:
+        raise VqaudioError(f"{root}: {len(files)} audio files cannot be split in two")
+    train = (f for f in files if f not in held_out)
+    rejected = write_corpus(train, root, out / "train", workers)
+    rejected += write_corpus(sorted(held_out), held_out_root, out / "held-out", workers)
+    lines = [f"{item.path}\t{item.problem}\n" for item in rejected]
+    (out / "rejected.tsv").write_text("".join(lines))
+    if rejected:
+        print(f"{len(rejected)} files left out: see {out / 'rejected.tsv'}")
+
+
+def list_audio(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise VqaudioError(f"{root} is not a folder")
+    return sorted(f for f in root.rglob("*") if f.suffix.lower() in audio.SUFFIXES and f.is_file())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("audio_dir", type=Path)
+    parser.add_argument("out_dir", type=Path)
+    parser.add_argument("--held-out-dir", type=Path, help="evaluate on this folder instead")
+    parser.add_argument(
+        "--held-out", type=float, default=0.03, help="share of speakers (default .03)"
+    )
+    parser.add_argument("--workers", type=int, default=2)
+    a = parser.parse_args(arguments)
+    try:
+        prepare(a.audio_dir, a.out_dir, a.held_out_dir, a.held_out, a.workers)
+    except (VqaudioError, OSError) as error:
+        print(f"folder: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Crops of speech for training: which crop a step gets is a function of seed, step and rank."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from vqaudio.audio import gain_for
+from vqaudio.data.manifest import Clip, Corpus
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """`batch_size` crops a step over all ranks, of `seconds` each.
+
+    A speaker is drawn with probability proportional to `hours ** speaker_power`: below 1, a corpus
+    in which few speakers say most of it still teaches many voices. Crops are scaled to the level the
+    codec codes at, give or take up to `level_jitter` dB.
+    """
+
+    batch_size: int = 8
+    seconds: float = 0.512
+    speaker_power: float = 0.5
+    level_jitter: float = 4.0
+
+
+class Crops(Dataset):
+    """Item n is the batch [B / world_size, T] of step n on this rank.
+
+    Crop i of step n is drawn by a generator seeded with (seed, n, i) and i counts over all ranks: two
+    ranks together see what one would have seen alone, and resuming at step n needs no replay.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: CropConfig,
+        *,
+        frame: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if config.batch_size % world_size:
+            raise ValueError(
+                f"batch_size {config.batch_size} does not divide by {world_size} ranks"
+            )
+        self.corpus, self.config, self.seed = corpus, config, seed
+        self.length = round(config.seconds * corpus.sample_rate / frame) * frame
+        per_rank = config.batch_size // world_size
+        self.rows = range(rank * per_rank, (rank + 1) * per_rank)
+
+        speakers: dict[str, list[Clip]] = {}
+        for clip in corpus.clips:
+            speakers.setdefault(clip.speaker, []).append(clip)
+        self.by_speaker = list(speakers.values())
+        lengths = [np.array([c.num_samples for c in clips]) for clips in self.by_speaker]
+        self.ends = [np.cumsum(each) for each in lengths]
+        weights = np.array([ends[-1] for ends in self.ends], dtype=np.float64)
+        weights **= config.speaker_power
+        self.speaker_ends = np.cumsum(weights / weights.sum())
+
+    def __getitem__(self, step: int) -> Tensor:
+        return torch.from_numpy(np.stack([self.crop(step, row) for row in self.rows]))
+
+    def crop(self, step: int, row: int) -> np.ndarray:
+        """float32 [T]: a stretch of one clip, or a short clip somewhere in silence."""
+        random = np.random.default_rng((self.seed, step, row))
+        speaker = int(np.searchsorted(self.speaker_ends, random.random()))
+        speaker = min(speaker, len(self.by_speaker) - 1)  # rounding: the last end may be < 1
+        ends = self.ends[speaker]
+        clip = self.by_speaker[speaker][
+            int(np.searchsorted(ends, random.integers(ends[-1]), side="right"))
+        ]
+        gain = gain_for(clip.level + random.uniform(-1, 1) * self.config.level_jitter)
+        slack = clip.num_samples - self.length
+        start = int(random.integers(abs(slack) + 1))
+        if slack >= 0:
+            return gain * self.corpus.samples(clip, start, start + self.length)
+        crop = np.zeros(self.length, dtype=np.float32)
+        crop[start : start + clip.num_samples] = gain * self.corpus.samples(clip)
+        return crop
+
+
+def batches(crops: Crops, steps: range, num_workers: int, pin_memory: bool) -> DataLoader:
+    """Iterates the batches of `steps` in order, made ahead of time by `num_workers` processes."""
+    return DataLoader(
+        crops,
+        batch_size=None,
+        sampler=steps,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        prefetch_factor=8 if num_workers else None,
+    )

@@ -1,0 +1,29 @@
+"""The residual block that encoder and decoder share."""
+
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ConvNeXtBlock(nn.Module):
+    """Depthwise convolution over time, then a two-layer perceptron over channels, added to the input.
+
+    Liu et al. 2022 (*A ConvNet for the 2020s*) in one dimension, as Vocos uses it. Nearly all of
+    its arithmetic is two matrix products, which is what CPUs and GPUs do best.
+
+    Shapes: [B, T, C] -> [B, T, C]. Sees `kernel // 2` steps each side.
+    """
+
+    def __init__(self, width: int, kernel: int = 7, expansion: int = 3, scale: float = 1.0):
+        super().__init__()
+        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, expansion * width)
+        self.down = nn.Linear(expansion * width, width)
+        # Blocks start small so that a deep stack starts as nearly the identity.
+        nn.init.normal_(self.down.weight, std=0.02 * scale)
+        nn.init.zeros_(self.down.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = rearrange(self.depthwise(rearrange(x, "b t c -> b c t")), "b c t -> b t c")
+        return x + self.down(F.gelu(self.up(self.norm(y))))

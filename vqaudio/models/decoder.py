@@ -1,0 +1,98 @@
+"""Code vectors to waveform: blocks at a low rate, then an inverse STFT does the upsampling."""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vqaudio.models.convnext import ConvNeXtBlock
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """`frame_hop`: samples per decoder frame, a multiple of the code hop. Where a frame spans several
+    codes they enter side by side, so that the blocks run at half the code rate and the same
+    parameters cost half the arithmetic."""
+
+    width: int = 384
+    blocks: int = 6
+    kernel: int = 7
+    expansion: int = 3
+    window: int = 512
+    frame_hop: int = 128
+
+
+class Decoder(nn.Module):
+    """ConvNeXt blocks and an inverse-STFT head (Siuzdak 2023, *Vocos*).
+
+    Shapes: [B, N, input_width] -> wave [B, N * hop], N a multiple of `codes_per_frame`.
+    """
+
+    def __init__(self, config: DecoderConfig, input_width: int, hop: int):
+        super().__init__()
+        self.config = config
+        self.codes_per_frame = config.frame_hop // hop
+        if self.codes_per_frame * hop != config.frame_hop:
+            raise ValueError(f"frame_hop {config.frame_hop} is not a multiple of the hop {hop}")
+        self.embed = nn.Conv1d(
+            self.codes_per_frame * input_width,
+            config.width,
+            config.kernel,
+            padding=config.kernel // 2,
+        )
+        self.norm = nn.LayerNorm(config.width)
+        self.blocks = nn.Sequential(
+            *(
+                ConvNeXtBlock(config.width, config.kernel, config.expansion)
+                for _ in range(config.blocks)
+            )
+        )
+        self.head = InverseSTFTHead(config.width, config.window, config.frame_hop)
+
+    @property
+    def context(self) -> int:
+        """Frames, each side, beyond which nothing changes a frame's samples."""
+        overlap = -(-(self.config.window - self.config.frame_hop) // (2 * self.config.frame_hop))
+        return (1 + self.config.blocks) * (self.config.kernel // 2) + overlap
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        x = rearrange(vectors, "b (t f) d -> b (f d) t", f=self.codes_per_frame)
+        x = self.norm(rearrange(self.embed(x), "b c t -> b t c"))
+        return self.head(self.blocks(x))
+
+
+class InverseSTFTHead(nn.Module):
+    """A magnitude and a phase for every bin of every frame, overlap-added to samples.
+
+    Shapes: [B, T, C] -> [B, T * hop]. Float32 inside, whatever autocast says: phases need it.
+    """
+
+    def __init__(self, width: int, window: int, hop: int):
+        super().__init__()
+        self.hop = hop
+        self.norm = nn.LayerNorm(width)
+        self.project = nn.Linear(width, window + 2)
+        self.register_buffer("window", torch.hann_window(window), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        log_magnitude, phase = self.project(self.norm(x)).float().chunk(2, dim=-1)
+        # The clamp is Vocos's: an early step must not blow the magnitudes up.
+        magnitude = log_magnitude.clamp(max=4.6).exp()
+        frames = torch.fft.irfft(torch.polar(magnitude, phase)) * self.window
+        return self._overlap_add(frames) / self._overlap_add(
+            self.window.square().expand_as(frames[:1])
+        )
+
+    def _overlap_add(self, frames: Tensor) -> Tensor:
+        """[B, T, window] -> [B, T * hop], each frame centred on its own `hop` samples."""
+        count, window = frames.shape[1:]
+        margin = (window - self.hop) // 2
+        wave = F.fold(
+            rearrange(frames, "b t w -> b w t"),
+            output_size=(1, (count - 1) * self.hop + window),
+            kernel_size=(1, window),
+            stride=(1, self.hop),
+        )
+        return wave[:, 0, 0, margin : margin + count * self.hop]

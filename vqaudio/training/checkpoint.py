@@ -1,0 +1,48 @@
+"""Training checkpoints: written atomically, kept to the last few and the best, loaded without pickle."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vqaudio.errors import ModelError
+
+_NAME = re.compile(r"step-(\d{9})\.pt")
+
+
+class Checkpoints:
+    """The checkpoints of one run: `step-000012000.pt`, ..., and `best.pt`."""
+
+    def __init__(self, directory: Path, keep: int = 3):
+        self.directory, self.keep = directory, keep
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def save(self, step: int, state: dict[str, Any], best: bool = False) -> Path:
+        path = self.directory / f"step-{step:09d}.pt"
+        _write(state, path)
+        if best:
+            _write(state, self.directory / "best.pt")
+        for old in self.list()[: -self.keep]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def list(self) -> list[Path]:
+        return sorted(p for p in self.directory.iterdir() if _NAME.fullmatch(p.name))
+
+    def latest(self) -> Path | None:
+        return (self.list() or [None])[-1]
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Raises ModelError if the file is missing or is not a checkpoint. Never runs code from it."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from error

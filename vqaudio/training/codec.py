@@ -1,0 +1,248 @@
+"""Training the codec: what one step does to encoder, codebook, decoder and discriminators."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from vqaudio.data.dataset import CropConfig, Crops, batches
+from vqaudio.data.manifest import Corpus
+from vqaudio.errors import ModelError
+from vqaudio.losses.adversarial import discriminator_step, generator_step
+from vqaudio.losses.spectral import MelScale, MultiScaleMel
+from vqaudio.models.discriminators import DiscriminatorConfig, Discriminators
+from vqaudio.models.vqvae import VQVAE, VQVAEConfig
+from vqaudio.training import distributed
+from vqaudio.training.codebook import CodebookConfig, CodebookLearner
+from vqaudio.training.held_out import HeldOut
+from vqaudio.training.loop import LoopConfig
+from vqaudio.training.schedule import trapezoid
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights. With the mel term at 1.5 rather than DAC's 15, beta has the paper's value and the
+    adversarial terms a tenth of DAC's: the same proportions."""
+
+    mel: float = 1.5
+    beta: float = 0.25
+    codebook: float = 1.0
+    adversarial: float = 0.1
+    feature_matching: float = 0.2
+    scales: tuple[MelScale, ...] = (
+        MelScale(256, 20),
+        MelScale(512, 40),
+        MelScale(1024, 80),
+        MelScale(2048, 160),
+    )
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW; the rate goes up over `warmup` steps and down over the last `decay`."""
+
+    rate: float = 5e-4
+    betas: tuple[float, float] = (0.8, 0.99)
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    warmup: int = 500
+    decay: int = 20_000
+
+
+@dataclass(frozen=True)
+class CodecTrainingConfig:
+    """`quantize_from`: until this step the decoder hears unquantised vectors; a codebook started on an
+    untrained encoder collapses within some hundred steps. `adversarial_from`: null for never.
+    `average_decay`: of the moving average of the weights, which is what is evaluated and shipped.
+    `precision`: bf16 (autocast) or fp32."""
+
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    crops: CropConfig = field(default_factory=CropConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    codebook: CodebookConfig = field(default_factory=CodebookConfig)
+    discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    quantize_from: int = 1500
+    adversarial_from: int | None = None
+    average_decay: float = 0.999
+    precision: str = "bf16"
+
+
+class CodecTask:
+    """One codec in training. `train` is the prepared corpus; `held_out` is judged, never trained on.
+
+    `initial`: weights to start from (fine-tuning): there is then no unquantised start.
+    """
+
+    def __init__(
+        self,
+        model: VQVAEConfig,
+        config: CodecTrainingConfig,
+        train: Corpus,
+        held_out: HeldOut,
+        device: torch.device,
+        initial: dict[str, Tensor] | None = None,
+    ):
+        self.config, self.device = config, device
+        torch.manual_seed(config.loop.seed)
+        self.model = VQVAE(model)
+        self.quantize_from = config.quantize_from
+        if initial is not None:
+            self.model.load_state_dict(initial)
+            self.quantize_from = 0
+        self.model.to(device)
+        self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
+        self.averaged = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
+        )
+        self.mel = MultiScaleMel(config.loss.scales, model.sample_rate).to(device)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = self._optimizer(self.parameters)
+        self.discriminators: Discriminators | None = None
+        if config.adversarial_from is not None:
+            self.discriminators = Discriminators(config.discriminators).to(device)
+            self.critic_optimizer = self._optimizer(list(self.discriminators.parameters()))
+        self.crops = Crops(
+            train,
+            config.crops,
+            frame=self.model.frame,
+            seed=config.loop.seed,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+        )
+        self.seconds_per_step = config.crops.batch_size * self.crops.length / model.sample_rate
+        self.steps_per_epoch = max(1, round(train.hours * 3600 / self.seconds_per_step))
+        self.held_out = held_out
+
+    def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        c = self.config.optimizer
+        return torch.optim.AdamW(
+            parameters, c.rate, c.betas, weight_decay=c.weight_decay, fused=True
+        )
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def batches(self, steps: range) -> DataLoader:
+        on_gpu = self.device.type == "cuda"
+        return batches(self.crops, steps, self.config.loop.num_workers, pin_memory=on_gpu)
+
+    def step(self, batch: Tensor, n: int) -> dict[str, Tensor | float]:
+        """batch: [B, T] of this rank."""
+        wave = batch.to(self.device, non_blocking=True)
+        if n == self.quantize_from and n > 0:
+            self._start_codebook(n)
+        self._set_rate(n)
+        quantize = n >= self.quantize_from
+        with self._autocast():
+            decoded, z, quantized = self.model(wave, quantize)
+        weights = self.config.loss
+        terms = {"mel": self.mel(decoded, wave)}
+        loss = weights.mel * terms["mel"]
+        if quantized is not None:
+            terms["commitment"] = quantized.commitment_loss
+            loss = loss + weights.beta * quantized.commitment_loss
+            if self.config.codebook.update == "loss":
+                terms["codebook"] = quantized.codebook_loss
+                loss = loss + weights.codebook * quantized.codebook_loss
+        if self._adversarial(n):
+            terms["discriminator"] = self._train_discriminators(wave, decoded)
+            with self._autocast():
+                critics = generator_step(self.discriminators, wave, decoded)
+            terms |= critics._asdict()
+            loss = loss + weights.adversarial * critics.adversarial
+            loss = loss + weights.feature_matching * critics.feature_matching
+        norm = self._descend(loss, self.parameters, self.optimizer)
+        figures = {name: term.detach() for name, term in terms.items()}
+        figures |= {"loss": loss.detach(), "gradient_norm": norm}
+        figures["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        if quantized is not None:
+            figures |= self.learner.learn(z, quantized.indices, self._generator(n))
+            if (n + 1) % self.steps_per_epoch == 0:
+                figures |= self.learner.take_usage()
+        self.averaged.update_parameters(self.model)
+        return figures
+
+    def _adversarial(self, n: int) -> bool:
+        return self.discriminators is not None and n >= self.config.adversarial_from
+
+    def _train_discriminators(self, wave: Tensor, decoded: Tensor) -> Tensor:
+        with self._autocast():
+            loss = discriminator_step(self.discriminators, wave, decoded)
+        self._descend(loss, list(self.discriminators.parameters()), self.critic_optimizer)
+        return loss
+
+    def _descend(
+        self, loss: Tensor, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer
+    ) -> Tensor:
+        """One optimiser step on the mean over ranks of `loss`; the gradient's norm before clipping."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        distributed.average_gradients(parameters)
+        norm = nn.utils.clip_grad_norm_(parameters, self.config.optimizer.clip_norm)
+        optimizer.step()
+        return norm.detach()
+
+    def _set_rate(self, n: int) -> None:
+        c = self.config.optimizer
+        factor = trapezoid(n, self.config.loop.steps, c.warmup, c.decay)
+        for optimizer in (self.optimizer, getattr(self, "critic_optimizer", None)):
+            for group in optimizer.param_groups if optimizer else ():
+                group["lr"] = c.rate * factor
+
+    def _generator(self, n: int) -> torch.Generator:
+        """The same on every rank and after every resume."""
+        return torch.Generator().manual_seed(self.config.loop.seed * 1_000_003 + n)
+
+    @torch.no_grad()
+    def _start_codebook(self, n: int) -> None:
+        """k-means on encoder outputs of the batches that steps n, n + 1, ... will see."""
+        vectors, wanted = [], self.config.codebook.kmeans_vectors / distributed.world_size()
+        while sum(len(v) for v in vectors) < wanted:
+            wave = self.crops[n + len(vectors)].to(self.device)
+            with self._autocast():
+                z = self.model.quantizer.on_sphere(self.model.encoder(wave))
+            vectors.append(z.flatten(0, 1))
+        self.learner.start(torch.cat(vectors), self.config.loop.seed)
+        self.averaged.n_averaged.zero_()  # the average restarts with the codebook
+
+    def evaluate(self, n: int, writer: SummaryWriter) -> float:
+        model = self.averaged.module
+        model.eval()
+        quantize = n > self.quantize_from
+        with self._autocast():
+            score = self.held_out.judge(model, self.mel, n, writer, quantize)
+        model.train()
+        # Unquantised reconstructions are better than any codec's: they must not count as the best.
+        return score if quantize else float("inf")
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {
+            "model_config": self.model.config.to_dict(),
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "learner": self.learner.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        if self.discriminators is not None:
+            state["discriminators"] = self.discriminators.state_dict()
+            state["critic_optimizer"] = self.critic_optimizer.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises ModelError if the checkpoint is of another model."""
+        if VQVAEConfig.from_dict(state["model_config"]) != self.model.config:
+            raise ModelError("the checkpoint to resume is of another model configuration")
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.learner.load_state_dict(state["learner"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        # A run may turn adversarial when it is resumed: its discriminators then start fresh.
+        if self.discriminators is not None and "discriminators" in state:
+            self.discriminators.load_state_dict(state["discriminators"])
+            self.critic_optimizer.load_state_dict(state["critic_optimizer"])

@@ -1,0 +1,59 @@
+"""What a codec in training does to speech that it does not train on: figures, pictures, sounds."""
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from vqaudio.audio import gain_for
+from vqaudio.data.manifest import Corpus
+from vqaudio.losses.spectral import MultiScaleMel
+from vqaudio.models.vqvae import VQVAE
+from vqaudio.training.codebook import perplexity
+
+
+class HeldOut:
+    """The first `seconds` of up to `clips` clips, spread over the corpus; `shown` go to TensorBoard."""
+
+    def __init__(
+        self, corpus: Corpus, *, frame: int, clips: int = 24, seconds: float = 6.0, shown: int = 4
+    ):
+        self.sample_rate, self.shown = corpus.sample_rate, shown
+        self.waves: list[Tensor] = []
+        long_enough = [c for c in corpus.clips if c.num_samples >= frame]
+        for i in range(min(clips, len(long_enough))):
+            clip = long_enough[i * len(long_enough) // min(clips, len(long_enough))]
+            length = min(clip.num_samples, round(seconds * corpus.sample_rate)) // frame * frame
+            wave = torch.from_numpy(corpus.samples(clip, 0, length))
+            self.waves.append(gain_for(clip.level) * wave)
+
+    @torch.inference_mode()
+    def judge(
+        self, model: VQVAE, mel: MultiScaleMel, n: int, writer: SummaryWriter, quantize: bool
+    ) -> float:
+        """Mean mel distance over the clips, which is also logged, with codebook use."""
+        device = next(model.parameters()).device
+        distances, counts = [], torch.zeros(model.codebook_size)
+        for i, wave in enumerate(self.waves):
+            wave = wave.to(device).unsqueeze(0)
+            decoded, _, quantized = model(wave, quantize)
+            distances.append(mel(decoded, wave).item())
+            if quantized is not None:
+                chosen = quantized.indices.flatten().cpu()
+                counts += torch.bincount(chosen, minlength=len(counts))
+            if i < self.shown:
+                writer.add_audio(
+                    f"held-out/{i}", decoded[0].clamp(-1, 1).cpu(), n, self.sample_rate
+                )
+                pictures = [_picture(mel.log_mel(w, len(mel.scales) - 2)) for w in (wave, decoded)]
+                writer.add_image(f"held-out/{i}", torch.cat(pictures, dim=-1), n)
+        score = sum(distances) / len(distances)
+        writer.add_scalar("held-out/mel", score, n)
+        if quantize:
+            writer.add_scalar("held-out/codes_used", (counts > 0).float().mean(), n)
+            writer.add_scalar("held-out/perplexity", perplexity(counts), n)
+        return score
+
+
+def _picture(log_mel: Tensor) -> Tensor:
+    """[1, frames, bands] log10 magnitudes -> grey [1, bands, frames], low bands at the bottom."""
+    return ((log_mel.transpose(1, 2).flip(1) + 4) / 5).clamp(0, 1).cpu().float()
