@@ -217,6 +217,12 @@ class Resampler:
         return torch.from_numpy(self._stream.resample_chunk(frames, last)).T
 
 
+class _Sound(soundfile.SoundFile):
+    def seekable(self) -> bool:
+        """No: else soundfile seeks after each read, which fails in FLAC files of unknown length."""
+        return False
+
+
 @contextmanager
 def _spooled(stream: BinaryIO) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile() as copy:
@@ -237,7 +243,7 @@ def _opened(source: Source) -> Iterator[soundfile.SoundFile]:
         raise AudioError("the file is empty")
     source.seek(0)
     try:
-        with soundfile.SoundFile(source) as sound:
+        with _Sound(source) as sound:
             yield sound
     except soundfile.LibsndfileError as error:
         reason = " ".join(error.error_string.removeprefix("Error : ").split()).rstrip(".")

@@ -26,12 +26,12 @@ class LevelMeter:
     that pauses do not count. Any chunking gives the same level.
     """
 
-    _FLOOR, _CEILING, _STEP = -70.0, 100.0, 0.5
+    _FLOOR, _CEILING, _STEP = -70.0, 100.0, 0.1
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._block = max(round(0.02 * sample_rate), 1)
         self._rest = torch.zeros(channels, 0)
-        bins = int((self._CEILING - self._FLOOR) / self._STEP)
+        bins = round((self._CEILING - self._FLOOR) / self._STEP)
         self._counts = np.zeros((channels, bins), np.int64)
         self._decibels = self._FLOOR + self._STEP * (np.arange(bins) + 0.5)
         self._any_block = False
