@@ -1,0 +1,19 @@
+"""Speech in, discrete codes out, speech back.
+
+codec = vqaudio.load_codec()
+codes = codec.encode(wave, sample_rate)
+wave = codec.decode(codes)
+"""
+
+from importlib import import_module
+
+_PLACES = {"Codec": "vqaudio.codec", "Codes": "vqaudio.codes", "load_codec": "vqaudio.codec"}
+
+__all__ = ["Codec", "Codes", "load_codec"]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use: a command line's --help need not wait for PyTorch."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

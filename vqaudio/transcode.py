@@ -1,0 +1,164 @@
+"""From file to file: any sound file to .vqc and back, in memory that does not grow with length.
+
+Both directions read their input twice: once to find every fault in it (and its level), once to do
+the work. So a bad file is noticed before there is any output.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import BinaryIO, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vqaudio.audio import AudioWriter, open_source, probe, read_blocks, to_mono
+from vqaudio.codec import Codec
+from vqaudio.container import Header, Reader, Writer
+from vqaudio.errors import AudioError, ContainerError
+from vqaudio.files import atomic_write
+from vqaudio.level import LevelMeter
+
+Progress = Callable[[float, float], None]
+"""Called with the seconds of audio done, and of all."""
+
+CHANGED = "it changed while it was read"
+
+
+class Transcoded(NamedTuple):
+    """seconds: of audio; num_bytes: of the .vqc file; bit_rate: bit/s, everything counted."""
+
+    seconds: float
+    num_bytes: int
+
+    @property
+    def bit_rate(self) -> float:
+        return 8 * self.num_bytes / self.seconds
+
+
+def encode_file(
+    codec: Codec,
+    source: str | os.PathLike | BinaryIO,
+    target: str | os.PathLike,
+    keep_channels: bool = False,
+    progress: Progress | None = None,
+    force: bool = True,
+) -> Transcoded:
+    """Code a sound file: the mean of its channels, or each of them.
+
+    source: a path, an open seekable file, or "-" for standard input; target: a path, or "-" for
+    standard output. The target appears when it is complete; FileExistsError when it is there and
+    not `force`. Raises AudioError for what cannot be coded, OSError.
+    """
+    with _input(source) as sound:
+        info = probe(sound)
+        channels = info.channels if keep_channels else 1
+        meter = LevelMeter(info.sample_rate, channels)
+        num_samples = 0
+        for wave in _blocks(sound, keep_channels):
+            meter.update(wave)
+            num_samples += wave.shape[1]
+        model = codec.model
+        header = Header(
+            model=codec.fingerprint,
+            codebook_size=model.codebook_size,
+            hop=model.hop,
+            model_rate=model.sample_rate,
+            sample_rate=info.sample_rate,
+            levels=meter.levels(),
+        )
+        stream = codec.encode_stream(info.sample_rate, header.levels)
+        with _output(target, force) as output:
+            counted = _Counted(output)
+            writer = Writer(counted, header)
+            done = 0
+            for wave in _blocks(sound, keep_channels):
+                writer.write(stream.push(wave))
+                done += wave.shape[1]
+                if progress:
+                    progress(done / info.sample_rate, num_samples / info.sample_rate)
+            writer.write(stream.flush())
+            if done != num_samples:
+                raise AudioError(CHANGED)
+            writer.close(num_samples)
+    return Transcoded(num_samples / info.sample_rate, counted.num_bytes)
+
+
+def decode_file(
+    codec: Codec,
+    source: str | os.PathLike | BinaryIO,
+    target: str | os.PathLike,
+    progress: Progress | None = None,
+    force: bool = True,
+) -> Transcoded:
+    """Decode a .vqc file to a WAV file of the original's rate, channels and number of samples.
+
+    source, target, progress, force: as for `encode_file`. Raises ContainerError for a file that is
+    not sound, ModelError for one of another model, OSError.
+    """
+    with _input(source) as packed:
+        header = Reader(packed).header
+        codec.check(header.model, header.codebook_size, header.hop, header.model_rate)
+        num_samples, num_codes = _verify(packed)
+        num_bytes = packed.tell()
+        rate, channels = header.sample_rate, header.channels
+        stream = codec.decode_stream(rate, header.levels, (num_samples,) * channels)
+        with _output(target, force) as output, AudioWriter(output, rate, channels) as writer:
+            packed.seek(0)
+            reader = Reader(packed)
+            for block in reader:
+                writer.write(stream.push(torch.from_numpy(block)))
+                if progress:
+                    seconds = num_samples / rate
+                    progress(seconds * reader.num_codes / num_codes, seconds)
+            writer.write(stream.flush())
+            if (reader.header, reader.num_samples) != (header, num_samples):
+                raise ContainerError(CHANGED)
+    return Transcoded(num_samples / rate, num_bytes)
+
+
+def _blocks(sound: BinaryIO, keep_channels: bool) -> Iterator[Tensor]:
+    blocks = read_blocks(sound)
+    return blocks if keep_channels else map(to_mono, blocks)
+
+
+def _verify(packed: BinaryIO) -> tuple[int, int]:
+    """Samples and codes per channel, once every checksum has been found right."""
+    packed.seek(0)
+    reader = Reader(packed)
+    for _ in reader:
+        pass
+    return reader.num_samples, reader.num_codes
+
+
+def _input(source: str | os.PathLike | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(source) if hasattr(source, "read") else open_source(source)
+
+
+@contextmanager
+def _output(target: str | os.PathLike, force: bool) -> Iterator[BinaryIO]:
+    """A seekable file that becomes `target`, or goes to standard output, if the block ends well."""
+    if target != "-":
+        with atomic_write(target, force) as stream:
+            yield stream
+        return
+    with tempfile.TemporaryFile() as stream:
+        yield stream
+        stream.seek(0)
+        shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+
+
+class _Counted:
+    """A stream to write to, and how many bytes went there: a pipe cannot be asked."""
+
+    def __init__(self, stream: BinaryIO):
+        self._stream = stream
+        self.num_bytes = 0
+
+    def write(self, data: bytes) -> int:
+        self.num_bytes += len(data)
+        return self._stream.write(data)
