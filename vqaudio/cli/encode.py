@@ -1,0 +1,48 @@
+"""vqaudio-encode: sound files to .vqc files."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from vqaudio.cli import common
+
+PROG = "vqaudio-encode"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0 all done, 1 some input failed; wrong usage exits with 2."""
+    arguments = common.parser(
+        PROG,
+        "Code sound files (wav, flac, ogg, opus, mp3 and more): speech.wav becomes speech.vqc. "
+        "Folders are walked and mirrored.",
+        "name of a packaged model, or a folder that holds one (default: speech64)",
+    )
+    arguments.add_argument(
+        "--keep-channels", action="store_true", help="code each channel, not the mean of all"
+    )
+    options = arguments.parse_args(argv)
+    common.check_output(arguments, options)
+
+    def start() -> common.Tool:
+        from vqaudio.audio import SUFFIXES
+        from vqaudio.codec import load_codec
+        from vqaudio.transcode import encode_file
+
+        codec = load_codec(options.model or "speech64", options.device)
+
+        def rename(name: str) -> str:
+            stem, suffix = os.path.splitext(name)
+            return (stem if suffix.lower() in SUFFIXES else name) + ".vqc"
+
+        def work(job: common.Job, progress: "common.Progress | None") -> "common.Transcoded":
+            return encode_file(
+                codec, job.source, job.target, options.keep_channels, progress, options.force
+            )
+
+        return common.Tool(SUFFIXES, rename, work)
+
+    return common.run(PROG, options, start)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
