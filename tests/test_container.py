@@ -338,9 +338,24 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert path.read_bytes() == b"whole"
     with pytest.raises(IsADirectoryError), atomic_write(tmp_path):
         pass
-    with atomic_write(os.devnull) as stream:
-        stream.write(b"gone")
-    assert not Path(os.devnull).is_file()
+
+
+def test_a_pipe_is_written_and_not_replaced(tmp_path):
+    # A pipe of our own: were a device tried here, as root, a bug would replace it for everyone.
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with atomic_write(path, force=False) as stream:
+        stream.write(b"through")
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    read_end, write_end = os.pipe()
+    with atomic_write(f"/dev/fd/{write_end}") as stream:
+        stream.write(b"through")
+    assert os.read(read_end, 100) == b"through"
+    os.close(read_end)
+    os.close(write_end)
 
 
 def test_a_link_is_followed(tmp_path):

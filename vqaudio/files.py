@@ -22,11 +22,12 @@ def atomic_write(path: str | os.PathLike, force: bool = True) -> Iterator[Binary
     Raises FileExistsError when the file is there and not `force`; OSError when it cannot be
     written, for instance because its folder is missing.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file() and not target.is_dir():
-        with open(target, "wb") as stream:
+    # Never renamed over: that would put a plain file in the place of a device.
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        with open(path, "wb") as stream:
             yield stream
         return
+    target = Path(os.path.realpath(path))
     _check_target(target, force)
     temporary = target.with_name(f".vqaudio-{secrets.token_hex(8)}.tmp")
     # Not tempfile: its files are private to the user, ours follow the umask like any other.
