@@ -89,6 +89,12 @@ def test_equal_looks_at_every_field():
         {"sample_rate": 0},
         {"sample_rate": 10_000_000},
         {"lengths": (0,)},
+        {"lengths": (0,), "indices": torch.zeros(1, 0, dtype=torch.int64)},
+        {
+            "lengths": (44100, 0),
+            "levels": (0.0, 0.0),
+            "indices": torch.zeros(2, 250, dtype=torch.int64),
+        },
         {"lengths": (44100, 44100)},
         {"levels": (0.25,)},
         {"levels": (64.0,)},
