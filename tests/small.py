@@ -15,7 +15,7 @@ SMALL = VQVAEConfig(
 )
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def small_model(seed: int = 0) -> VQVAE:
     """Weights large enough for every layer to matter, a codebook of vectors the encoder makes."""
     torch.manual_seed(seed)
@@ -29,19 +29,19 @@ def small_model(seed: int = 0) -> VQVAE:
     vectors = model.encoder((torch.randn(512 * 64 * 4) * swell)[None])[0]
     codes = vectors[torch.randperm(len(vectors))[:512]]
     # Not on the vectors themselves: at distances near zero float32 makes ties of anything.
-    model.quantizer.codebook.copy_(codes + 0.3 * torch.randn_like(codes) * codes.std(0))
+    model.quantizer.codebook.copy_(codes + 0.6 * torch.randn_like(codes) * codes.std(0))
     return model
 
 
 @torch.inference_mode()
 def assert_same_codes(model: VQVAE, wave: Tensor, ours: Tensor, theirs: Tensor) -> None:
-    """Equal, but for near ties (relative distance gap below 1e-4) in under 0.1 % of codes.
+    """Equal, but for near ties (relative distance gap below 1e-4) in at most one code, or 0.1 %.
 
     wave: [B, T], what was coded, at the model's rate and level.
     """
     assert ours.shape == theirs.shape
     differ = ours != theirs
-    assert differ.float().mean() < 1e-3
+    assert differ.sum() <= max(1, 1e-3 * differ.numel())
     if not differ.any():
         return
     context = model.encoder_context
