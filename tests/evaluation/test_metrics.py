@@ -77,6 +77,15 @@ def test_a_delay_is_undone_where_the_waveform_is_lost(delay, original):
         assert best > estoi(original[: len(vocoded)], vocoded[: len(original)]) + 0.1
 
 
+@pytest.mark.parametrize("length", [1, 2, 15, 16, 1599, 1600])
+def test_short_clips_and_silence_align(length, noise):
+    rng = np.random.default_rng(length)
+    other = rng.standard_normal(length)
+    for pair in ((noise[:length], other), (noise[:length], 0 * other), (0 * other, 0 * other)):
+        reference, decoded = align(*pair)
+        assert len(reference) == len(decoded) > 0
+
+
 def test_nothing_to_align():
     with pytest.raises(ValueError, match="no samples"):
         align(np.zeros(0), np.zeros(10))

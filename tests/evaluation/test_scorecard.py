@@ -10,7 +10,7 @@ from vqaudio.cli.evaluate import main
 from vqaudio.codec import Codec
 from vqaudio.errors import VqaudioError
 from vqaudio.evaluation.metrics import METRICS
-from vqaudio.evaluation.peers import PEERS, CommandPeer
+from vqaudio.evaluation.peers import PEERS, CommandPeer, FunctionPeer, mulaw_decode, mulaw_encode
 from vqaudio.evaluation.scorecard import CodecCoder, find_clips, hash_files, interval, scorecard
 from vqaudio.evaluation.table import table
 
@@ -112,6 +112,15 @@ def test_silence_and_broken_files(folder, tmp_path):
     assert scores["pesq_wb"]["clips"] == 1
     assert "mulaw: PESQ-WB is not defined for 1 clips" in table(report)
     json.dumps(report, allow_nan=False)
+
+
+def test_a_clip_that_comes_back_cut_is_not_scored(folder):
+    half = FunctionPeer("half", mulaw_encode, lambda data: mulaw_decode(data[: len(data) // 2]), 1)
+    report = scorecard([half], folder)
+    assert report["codecs"]["half"]["clips_scored"] == 0
+    assert report["codecs"]["half"]["bitrate"] is None
+    assert report["failed"][0]["error"] == "1.00 s of the clip are missing from what was decoded"
+    assert "half" in table(report)
 
 
 def test_no_clips_and_equal_names(tmp_path, folder):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from vqaudio.cli.common import complain
 from vqaudio.errors import VqaudioError
 from vqaudio.files import atomic_write
 
-PROGRAM = "vqaudio-evaluate"
+PROG = "vqaudio-evaluate"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,21 +27,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     try:
+        from vqaudio.codec import load_codec
         from vqaudio.evaluation.peers import PEERS
-        from vqaudio.evaluation.scorecard import find_clips, scorecard
+        from vqaudio.evaluation.scorecard import CodecCoder, find_clips, scorecard
         from vqaudio.evaluation.table import table
     except ModuleNotFoundError as error:
-        return _fail(f"{error.name} is needed to evaluate: pip install 'vqaudio[eval]'")
+        return _fail(str(error.name), "needed to evaluate: pip install 'vqaudio[eval]'")
 
     names = [name for name in options.peers.split(",") if name]
     if unknown := [name for name in names if name not in PEERS]:
         parser.error(f"unknown peer {unknown[0]}; there are {', '.join(PEERS)}")
     if options.output and not options.output.parent.is_dir():
-        return _fail(f"{options.output}: its folder does not exist")
-    try:
-        coders = _load(options.model or ["speech64"], options.device)
-    except (VqaudioError, OSError) as error:
-        return _fail(str(error))
+        return _fail(str(options.output), "its folder does not exist")
+    coders = []
+    for name in dict.fromkeys(options.model or ["speech64"]):
+        if name != "none":
+            try:
+                coders.append(CodecCoder(load_codec(name, options.device), name))
+            except (VqaudioError, OSError) as error:
+                return _fail(name, error)
     coders += [PEERS[name] for name in dict.fromkeys(names)]
     if not coders:
         parser.error("nothing to evaluate: no model and no peer")
@@ -55,11 +60,12 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
                 progress.set_postfix_str(coder, refresh=False)
                 progress.update()
                 if error is not None:
-                    tqdm.write(f"{PROGRAM}: {path}: {coder}: {error}", file=sys.stderr)
+                    with tqdm.external_write_mode(sys.stderr):
+                        complain(PROG, str(path), f"{coder}: {error}")
 
             report = scorecard(coders, options.audio_dir, options.jobs, on_clip)
     except (VqaudioError, OSError) as error:
-        return _fail(f"{options.audio_dir}: {_reason(error)}")
+        return _fail(options.audio_dir, error)
 
     print(table(report))
     if options.output:
@@ -67,13 +73,18 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
             with atomic_write(options.output) as stream:
                 stream.write(json.dumps(report, indent=2, allow_nan=False).encode() + b"\n")
         except OSError as error:
-            return _fail(f"{options.output}: {_reason(error)}")
+            return _fail(str(options.output), error)
     return 1 if report["failed"] else 0
+
+
+def _fail(path: str, reason: Exception | str) -> int:
+    complain(PROG, path, getattr(reason, "strerror", None) or str(reason))
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        PROGRAM,
+        PROG,
         description="Measure bitrate, quality and speed of models and other codecs on a folder of "
         "speech. Codecs that are not installed are skipped with a word.",
     )
@@ -107,33 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(models: list[str], device: str) -> list:
-    from vqaudio.codec import load_codec
-    from vqaudio.evaluation.scorecard import CodecCoder
-
-    coders = []
-    for name in dict.fromkeys(models):
-        if name != "none":
-            try:
-                coders.append(CodecCoder(load_codec(name, device), name))
-            except VqaudioError as error:
-                raise VqaudioError(f"{name}: {error}") from error
-    return coders
-
-
 def _positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _fail(message: str) -> int:
-    print(f"{PROGRAM}: {message}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def _delay(reference: np.ndarray, decoded: np.ndarray) -> int:
     """Samples by which `decoded` is late."""
     limit = round(MAX_DELAY * SAMPLE_RATE)
     delay, likeness = _peak(reference, decoded, limit)
-    if likeness >= 0.5:
+    if likeness >= 0.5 or min(len(reference), len(decoded)) < limit:
         return delay
     # Log loudness in three bands, each a feature: the waveform may differ, its outline does not.
     hop = SAMPLE_RATE // 1000
@@ -150,7 +150,7 @@ def _outlines(wave: np.ndarray, hop: int) -> list[np.ndarray]:
         filtered = scipy.signal.sosfiltfilt(_bandpass(*band), wave, padlen=0)
         power = np.square(filtered[: len(wave) // hop * hop].reshape(-1, hop)).mean(axis=1)
         power = np.convolve(power, np.hanning(18)[1:-1] / 8.5, mode="same")
-        outline = np.log10(power + 1e-4 * power.mean() + 1e-12)
+        outline = np.log10(power + 1e-4 * power.mean() + 1e-30)
         outlines.append(outline - outline.mean())
     return outlines
 

@@ -26,6 +26,8 @@ from vqaudio.evaluation.metrics import METRICS, align
 from vqaudio.evaluation.peers import SAMPLE_RATE, Coded, Coder
 
 PACKAGES = ("vqaudio", "torch", "numpy", "scipy", "librosa", "soxr", "pesq", "pystoi")
+MAX_LOSS = 0.25
+"""Seconds of a clip that may be missing after alignment: delay and a last part of a frame."""
 RESAMPLES = 2000
 """Bootstrap resamples behind an interval."""
 
@@ -56,11 +58,11 @@ class CodecCoder:
 
 
 def find_clips(directory: str | os.PathLike) -> list[Path]:
-    """Every audio file below, sorted. OSError when there is no such folder."""
+    """Every audio file below that is not hidden, sorted. OSError when there is no such folder."""
     directory = Path(directory)
     if not directory.is_dir():
         raise NotADirectoryError("not a folder")
-    found = (path for path in directory.rglob("*") if path.suffix.lower() in audio.SUFFIXES)
+    found = (path for path in directory.rglob("[!.]*") if path.suffix.lower() in audio.SUFFIXES)
     return sorted(path for path in found if path.is_file())
 
 
@@ -93,6 +95,8 @@ def score(coder: Coder, path: str | os.PathLike) -> Clip:
         reference, decoded = align(original, coded.wave)
     except ValueError as error:
         raise VqaudioError(str(error)) from error
+    if (lost := (len(original) - len(reference)) / SAMPLE_RATE) > MAX_LOSS:
+        raise VqaudioError(f"{lost:.2f} s of the clip are missing from what was decoded")
     return Clip(
         len(original) / SAMPLE_RATE,
         coded.num_bytes,

@@ -22,8 +22,8 @@ def _rows(name: str, codec: dict) -> list[list[str]]:
     for key, metric in METRICS.items():
         scores, digits = codec["scores"][key], metric.digits
         means.append(_number(scores["mean"], digits))
-        some = scores["mean"] is not None
-        intervals.append(f"{scores['low']:.{digits}f}..{scores['high']:.{digits}f}" * some)
+        ends = (_number(scores[end], digits) for end in ("low", "high"))
+        intervals.append("..".join(ends) if scores["clips"] else "")
     book = codec["codebook"] or {"used": None, "perplexity": None}
     used = book["used"] and 100 * book["used"]
     rest = [
