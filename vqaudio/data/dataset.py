@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vqaudio.audio import gain_for
+from vqaudio.level import gain_for
 from vqaudio.data.manifest import Clip, Corpus
 
 

@@ -52,9 +52,8 @@ class CodebookLearner(nn.Module):
 
     @torch.no_grad()
     def start(self, vectors: Tensor, seed: int) -> None:
-        """Codes become the k-means centres of encoder outputs [N, D] from all ranks (Zeghidour et al.
-        2021, SoundStream, section III-C)."""
-        vectors = distributed.gather_rows(vectors)
+        """Codes become the k-means centres of encoder outputs (Zeghidour et al. 2021, *SoundStream*,
+        section III-C). vectors: [N, D], those of all ranks; only rank 0's matter."""
         size = len(self.counts)
         kmeans = KMeans(size, n_init=1, max_iter=50, random_state=seed)
         kmeans.fit(vectors.float().cpu().numpy())
@@ -120,6 +119,6 @@ class CodebookLearner(nn.Module):
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    """e to the entropy, in nats, of the distribution that counts [K] make: K if all codes are used alike."""
+    """exp of the entropy of the distribution that counts [K] make: K if all codes are used alike."""
     p = counts.float() / counts.sum()
     return torch.special.entr(p).sum().exp()

@@ -45,7 +45,7 @@ class LossConfig:
 class OptimizerConfig:
     """AdamW; the rate goes up over `warmup` steps and down over the last `decay`."""
 
-    rate: float = 5e-4
+    rate: float = 1e-3
     betas: tuple[float, float] = (0.8, 0.99)
     weight_decay: float = 0.01
     clip_norm: float = 1.0
@@ -202,12 +202,13 @@ class CodecTask:
     @torch.no_grad()
     def _start_codebook(self, n: int) -> None:
         """k-means on encoder outputs of the batches that steps n, n + 1, ... will see."""
-        vectors, wanted = [], self.config.codebook.kmeans_vectors / distributed.world_size()
+        vectors, wanted = [], self.config.codebook.kmeans_vectors
         while sum(len(v) for v in vectors) < wanted:
             wave = self.crops[n + len(vectors)].to(self.device)
             with self._autocast():
                 z = self.model.quantizer.on_sphere(self.model.encoder(wave))
-            vectors.append(z.flatten(0, 1))
+            # Gathered batch by batch, so that the order does not depend on the number of ranks.
+            vectors.append(distributed.gather_rows(z.flatten(0, 1)))
         self.learner.start(torch.cat(vectors), self.config.loop.seed)
         self.averaged.n_averaged.zero_()  # the average restarts with the codebook
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from vqaudio.audio import gain_for
 from vqaudio.data.manifest import Corpus
+from vqaudio.level import gain_for
 from vqaudio.losses.spectral import MultiScaleMel
 from vqaudio.models.vqvae import VQVAE
 from vqaudio.training.codebook import perplexity

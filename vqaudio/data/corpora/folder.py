@@ -22,6 +22,7 @@ from tqdm import tqdm
 from vqaudio import audio
 from vqaudio.data.manifest import CorpusWriter
 from vqaudio.errors import VqaudioError
+from vqaudio.level import LevelMeter
 
 SAMPLE_RATE = 16000
 SILENCE_DB = 40  # below the loudest frame; what librosa trims at either end
@@ -49,7 +50,7 @@ def prepare_file(path: Path) -> Prepared:
         trimmed, _ = librosa.effects.trim(mono[0].numpy(), top_db=SILENCE_DB)
         if len(trimmed) < SHORTEST * SAMPLE_RATE:
             return Prepared(path, problem=f"under {SHORTEST} s of sound")
-        meter = audio.LevelMeter(SAMPLE_RATE, channels=1)
+        meter = LevelMeter(SAMPLE_RATE, channels=1)
         meter.update(torch.from_numpy(trimmed)[None])
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return Prepared(path, trimmed, meter.levels()[0], digest)

@@ -1,0 +1,178 @@
+"""One step, many steps, two ranks; and a run that is killed and goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+from tests.small import SMALL
+from vqaudio.data.dataset import CropConfig
+from vqaudio.data.manifest import Corpus
+from vqaudio.models.discriminators import DiscriminatorConfig
+from vqaudio.training import checkpoint, distributed
+from vqaudio.training.codebook import CodebookConfig
+from vqaudio.training.codec import CodecTask, CodecTrainingConfig, OptimizerConfig
+from vqaudio.training.held_out import HeldOut
+from vqaudio.training.loop import LoopConfig, train
+
+CONFIG = CodecTrainingConfig(
+    loop=LoopConfig(steps=8, log_every=2, eval_every=8, num_workers=0),
+    crops=CropConfig(batch_size=4, seconds=0.256),
+    optimizer=OptimizerConfig(rate=1e-3, warmup=2, decay=2),
+    codebook=CodebookConfig(kmeans_vectors=1024),
+    quantize_from=3,
+    precision="fp32",
+)
+SMALL_CRITICS = DiscriminatorConfig((2, 3), (4, 4), (256,), 4)
+
+
+def make(corpus, config=CONFIG, **arguments):
+    held_out = HeldOut(corpus, frame=128, clips=1, seconds=1, shown=1)
+    return CodecTask(SMALL, config, corpus, held_out, torch.device("cpu"), **arguments)
+
+
+def run(task, steps):
+    return [task.step(task.crops[n], n) for n in steps]
+
+
+def weights(task):
+    return {name: value.clone() for name, value in task.model.state_dict().items()}
+
+
+def same(ours, theirs):
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_learns(corpus):
+    config = replace(
+        CONFIG, loop=LoopConfig(steps=80), optimizer=OptimizerConfig(rate=4e-3, warmup=5, decay=20)
+    )
+    task = make(corpus, replace(config, quantize_from=30))
+    batch = task.crops[0]
+    with torch.no_grad():
+        before = float(task.mel(task.model(batch, quantize=False).wave, batch))
+    figures = run(task, range(80))
+    after = float(task.mel(task.model(batch).wave.detach(), batch))
+    assert after < 0.8 * before
+    assert "commitment" not in figures[29]
+    assert figures[79]["perplexity_batch"] > 10
+
+
+def test_codebook_learns_either_way(corpus):
+    for update in ("ema", "loss"):
+        codebook = replace(CONFIG.codebook, update=update, restart_below=0.0)
+        task = make(corpus, replace(CONFIG, codebook=codebook))
+        run(task, range(4))
+        before = task.model.quantizer.codebook.detach().clone()
+        figures = run(task, range(4, 5))[0]
+        assert ("codebook" in figures) == (update == "loss")
+        assert not torch.equal(task.model.quantizer.codebook, before)
+
+
+def test_adversarial_from_a_chosen_step_on(corpus):
+    config = replace(CONFIG, adversarial_from=5, discriminators=SMALL_CRITICS)
+    task = make(corpus, config)
+    critics = {n: p.clone() for n, p in task.discriminators.state_dict().items()}
+    figures = run(task, range(5))
+    assert same(critics, task.discriminators.state_dict())
+    assert "feature_matching" not in figures[-1]
+    figures = run(task, range(5, 6))
+    assert not same(critics, task.discriminators.state_dict())
+    assert figures[-1]["feature_matching"] > 0
+
+
+@pytest.mark.parametrize("adversarial_from", [None, 2])
+def test_resumed_is_uninterrupted(corpus, tmp_path, adversarial_from):
+    """Invariant 6 within a process: the weights are the same, bit for bit."""
+    config = replace(CONFIG, adversarial_from=adversarial_from, discriminators=SMALL_CRITICS)
+    whole = make(corpus, config)
+    train(whole, whole.batches, config.loop, tmp_path / "whole")
+    part = make(corpus, config)
+    run(part, range(5))
+    state = {"step": 5, "best": 9.0, "task": part.state_dict(), "random": _random()}
+    path = checkpoint.Checkpoints(tmp_path / "part").save(5, state)
+    resumed = make(corpus, config)
+    train(resumed, resumed.batches, config.loop, tmp_path / "resumed", path)
+    assert same(weights(whole), weights(resumed))
+    assert same(whole.averaged.state_dict(), resumed.averaged.state_dict())
+    assert same(whole.learner.state_dict(), resumed.learner.state_dict())
+
+
+def _random():
+    return {"torch": torch.get_rng_state(), "cuda": []}
+
+
+def test_killed_and_resumed_is_uninterrupted(corpus_folder, tmp_path):
+    """Invariant 6 through the command line: kill -9 at some moment, resume=auto, same weights."""
+
+    def command(output):
+        small = [
+            "model.encoder.widths=[4,6,8,12,16,16]",
+            "model.encoder.blocks=1",
+            "model.decoder={width: 24, blocks: 1, kernel: 7, expansion: 2, window: 512, "
+            "frame_hop: 128}",
+            "training.loop={steps: 120, log_every: 10, eval_every: 20, num_workers: 1, threads: 1}",
+            "training.crops.batch_size=2",
+            "training.quantize_from=30",
+            "training.codebook.kmeans_vectors=1024",
+        ]
+        data = [f"data.train={corpus_folder}", f"data.held_out={corpus_folder}"]
+        program = [sys.executable, "-m", "vqaudio.cli.train", f"output={output}"]
+        return program + data + small
+
+    subprocess.run(command(tmp_path / "whole"), check=True, stdout=subprocess.DEVNULL)
+    checkpoints = tmp_path / "killed" / "checkpoints"
+    victim = subprocess.Popen(command(tmp_path / "killed"), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("step-*40.pt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(victim.pid, signal.SIGKILL)
+    assert victim.wait() == -signal.SIGKILL  # it had not finished by itself
+    subprocess.run(command(tmp_path / "killed"), check=True, stdout=subprocess.DEVNULL)
+    whole, killed = (
+        checkpoint.load(tmp_path / name / "checkpoints" / "step-000000120.pt")["task"]
+        for name in ("whole", "killed")
+    )
+    assert same(whole["averaged"], killed["averaged"])
+    assert same(whole["model"], killed["model"])
+
+
+def _train_with_ranks(rank, world_size, port, folder, out):
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE=str(world_size), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    torch.set_num_threads(1)
+    distributed.start("cpu")
+    task = make(Corpus(folder))
+    run(task, range(6))
+    torch.save(task.state_dict(), f"{out}/{world_size}-{rank}.pt")
+    distributed.stop()
+
+
+def test_two_ranks_train_what_one_trains(corpus_folder, tmp_path):
+    """Invariant 7: half the batch each, the same codebook; identical between the ranks."""
+    mp.spawn(_train_with_ranks, (1, 29621, corpus_folder, tmp_path), nprocs=1)
+    mp.spawn(_train_with_ranks, (2, 29622, corpus_folder, tmp_path), nprocs=2)
+    alone, first, second = (torch.load(tmp_path / f"{n}.pt") for n in ("1-0", "2-0", "2-1"))
+    assert same(first["model"], second["model"])
+    assert same(first["learner"], second["learner"])
+    torch.testing.assert_close(
+        first["model"]["quantizer.codebook"],
+        alone["model"]["quantizer.codebook"],
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_fine_tuning_starts_from_given_weights_and_quantises_at_once(corpus):
+    task = make(corpus)
+    run(task, range(5))
+    tuned = make(corpus, initial=task.model.state_dict())
+    assert same(weights(tuned), weights(task))
+    assert "commitment" in run(tuned, range(1))[0]
