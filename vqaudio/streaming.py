@@ -87,7 +87,7 @@ class WaveEncoder:
         self._stream = EncodeStream(model, len(levels), seconds)
         ends = _ends(model, sample_rate, lengths)
         self._wave_end = _RowEnd(ends.samples, 0.0)
-        self._model_end = _RowEnd(None, 0.0)
+        self._model_end = _RowEnd(ends.model_samples, 0.0)
         self._code_end = _RowEnd(ends.codes, 0)
 
     def push(self, wave: Tensor) -> Tensor:
