@@ -1,9 +1,7 @@
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from vqaudio.models.quantizer import QuantizerConfig, VectorQuantizer
-from vqaudio.training import distributed
 from vqaudio.training.codebook import CodebookConfig, CodebookLearner, perplexity
 
 
@@ -96,34 +94,3 @@ def test_usage_is_over_many_steps():
 def test_perplexity():
     assert perplexity(torch.tensor([4, 4, 4, 4])).item() == pytest.approx(4)
     assert perplexity(torch.tensor([9, 0, 0])).item() == pytest.approx(1)
-
-
-def _learn_with_ranks(rank, world_size, port, out):
-    import os
-
-    os.environ.update(
-        RANK=str(rank), WORLD_SIZE=str(world_size), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
-    )
-    torch.set_num_threads(1)
-    distributed.start("cpu")
-    rule, quantizer = learner(CodebookConfig(decay=0.8, restart_below=0.5))
-    vectors = torch.randn(600, 2, generator=torch.Generator().manual_seed(7)).chunk(world_size)[
-        rank
-    ]
-    rule.start(vectors, seed=0)
-    for n in range(6):
-        z = torch.randn(4, 30, 2, generator=torch.Generator().manual_seed(n)) ** 3
-        z = z.chunk(world_size)[rank]
-        rule.learn(z, quantizer.nearest(z), torch.Generator().manual_seed(n))
-    torch.save(quantizer.codebook.data, f"{out}/codebook{world_size}-{rank}.pt")
-    distributed.stop()
-
-
-def test_two_ranks_learn_what_one_learns(tmp_path):
-    """Invariant 7, for start, averages and restart; the whole step is in test_codec_task."""
-    mp.spawn(_learn_with_ranks, (1, 29611, tmp_path), nprocs=1)
-    mp.spawn(_learn_with_ranks, (2, 29612, tmp_path), nprocs=2)
-    alone = torch.load(tmp_path / "codebook1-0.pt")
-    first, second = (torch.load(tmp_path / f"codebook2-{r}.pt") for r in range(2))
-    assert torch.equal(first, second)
-    torch.testing.assert_close(first, alone)

@@ -149,10 +149,24 @@ def _train_with_ranks(rank, world_size, port, folder, out):
     )
     torch.set_num_threads(1)
     distributed.start("cpu")
-    task = make(Corpus(folder))
-    run(task, range(6))
+    # Adam turns rounding into whole steps where a gradient is nearly zero. At this rate the weights
+    # stand still, so that what remains are the gradients and all that the codebook does.
+    config = replace(
+        CONFIG,
+        optimizer=OptimizerConfig(rate=1e-9, warmup=0, decay=0),
+        codebook=replace(CONFIG.codebook, restart_below=0.5),
+    )
+    task = make(Corpus(folder), config)
+    restarted = sum(figures.get("restarted", 0) for figures in run(task, range(6)))
+    assert restarted > 0  # or restarts would go untested
     torch.save(task.state_dict(), f"{out}/{world_size}-{rank}.pt")
     distributed.stop()
+
+
+def rows_apart(ours, theirs):
+    """Share of the rows that differ by more than rounding."""
+    close = torch.isclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    return 1 - (close.all(-1) if ours.ndim > 1 else close).float().mean().item()
 
 
 def test_two_ranks_train_what_one_trains(corpus_folder, tmp_path):
@@ -162,12 +176,15 @@ def test_two_ranks_train_what_one_trains(corpus_folder, tmp_path):
     alone, first, second = (torch.load(tmp_path / f"{n}.pt") for n in ("1-0", "2-0", "2-1"))
     assert same(first["model"], second["model"])
     assert same(first["learner"], second["learner"])
-    torch.testing.assert_close(
-        first["model"]["quantizer.codebook"],
-        alone["model"]["quantizer.codebook"],
-        rtol=1e-3,
-        atol=1e-4,
-    )
+    # Rounding may send a vector at a near tie to the other code: 1 % of the codes may differ.
+    for name in ("counts", "sums", "usage"):
+        assert rows_apart(first["learner"][name], alone["learner"][name]) < 0.01
+    name = "quantizer.codebook"
+    assert rows_apart(first["model"][name], alone["model"][name]) < 0.01
+    ours, theirs = (s["optimizer"]["state"] for s in (first, alone))
+    for key in theirs:
+        gradient = theirs[key]["exp_avg"]
+        assert (ours[key]["exp_avg"] - gradient).norm() < 0.03 * gradient.norm()
 
 
 def test_fine_tuning_starts_from_given_weights_and_quantises_at_once(corpus):
