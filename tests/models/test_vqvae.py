@@ -18,7 +18,9 @@ SMALL = VQVAEConfig(
 
 
 def shipped(name: str) -> VQVAEConfig:
-    return VQVAEConfig.from_dict(yaml.safe_load((config_directory() / f"model/{name}.yaml").read_text()))
+    return VQVAEConfig.from_dict(
+        yaml.safe_load((config_directory() / f"model/{name}.yaml").read_text())
+    )
 
 
 @pytest.fixture

@@ -33,8 +33,7 @@ class Encoder(nn.Module):
         self.config = config
         channels = (1, *config.widths)
         self.strided = nn.ModuleList(
-            nn.Conv1d(i, o, WINDOW, STRIDE, padding=1)
-            for i, o in pairwise(channels)
+            nn.Conv1d(i, o, WINDOW, STRIDE, padding=1) for i, o in pairwise(channels)
         )
         self.norm = nn.LayerNorm(config.widths[-1])
         self.blocks = nn.Sequential(

@@ -62,21 +62,27 @@ def train(
     checkpoint and nothing else: resumed, it ends with the weights it would have had.
     """
     checkpoints = checkpoint.Checkpoints(directory / "checkpoints", config.keep)
-    start, best = 0, float("inf")
+    start, best, seconds = 0, float("inf"), 0.0
     if resume is not None:
         state = checkpoint.load(resume)
         task.load_state_dict(state["task"])
         _set_random_state(state["random"])
-        start, best = state["step"], state["best"]
+        start, best, seconds = state["step"], state["best"], state.get("seconds", 0.0)
 
     def save(step: int, is_best: bool = False) -> None:
         if distributed.is_main():
-            state = {"step": step, "best": best, "task": task.state_dict()}
-            checkpoints.save(step, state | {"random": _random_state()}, is_best)
+            state = {
+                "step": step,
+                "best": best,
+                "seconds": seconds + time.monotonic() - began,
+                "task": task.state_dict(),
+                "random": _random_state(),
+            }
+            checkpoints.save(step, state, is_best)
 
     stop = _StopRequest()
     log = _Log(directory, config, start, task.seconds_per_step)
-    saved_at, step = time.monotonic(), start
+    began = saved_at = time.monotonic()
     for n, batch in zip(
         range(start, config.steps), batches(range(start, config.steps)), strict=True
     ):

@@ -2,7 +2,8 @@
 
     python -m vqaudio.data.corpora.folder AUDIO_DIR OUT_DIR [--held-out-dir DIR | --held-out SHARE]
 
-Writes OUT_DIR/train and OUT_DIR/held-out, two prepared corpora (`vqaudio.data.manifest`), and
+Writes OUT_DIR/train and OUT_DIR/held-out, two prepared corpora (`vqaudio.data.manifest`),
+OUT_DIR/held-out-audio, up to 200 of the held-out clips as FLAC, to be listened to and judged, and last
 OUT_DIR/rejected.tsv, which lists the files that were left out and why.
 """
 
@@ -16,17 +17,19 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+import soundfile
 import torch
 from tqdm import tqdm
 
 from vqaudio import audio
-from vqaudio.data.manifest import CorpusWriter
+from vqaudio.data.manifest import Corpus, CorpusWriter
 from vqaudio.errors import VqaudioError
 from vqaudio.level import LevelMeter
 
 SAMPLE_RATE = 16000
 SILENCE_DB = 40  # below the loudest frame; what librosa trims at either end
 SHORTEST = 0.2  # seconds left after trimming
+JUDGED = 200  # clips; more would only make evaluation slow
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,21 @@ def prepare(
     train = (f for f in files if f not in held_out)
     rejected = write_corpus(train, root, out / "train", workers)
     rejected += write_corpus(sorted(held_out), held_out_root, out / "held-out", workers)
+    write_audio(Corpus(out / "held-out"), out / "held-out-audio")
     lines = [f"{item.path}\t{item.problem}\n" for item in rejected]
     (out / "rejected.tsv").write_text("".join(lines))
     if rejected:
         print(f"{len(rejected)} files left out: see {out / 'rejected.tsv'}")
+
+
+def write_audio(corpus: Corpus, out: Path) -> None:
+    """Clips spread over a prepared corpus, as FLAC files."""
+    count = min(len(corpus.clips), JUDGED)
+    for i in range(count):
+        clip = corpus.clips[i * len(corpus.clips) // count]
+        path = out / f"{clip.id}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, corpus.samples(clip), clip.sample_rate)
 
 
 def list_audio(root: Path) -> list[Path]:
