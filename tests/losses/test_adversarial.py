@@ -13,7 +13,7 @@ from vqaudio.losses.adversarial import (
 )
 from vqaudio.models.discriminators import DiscriminatorConfig, Discriminators
 
-DATA = Path(__file__).parents[1] / "data"
+SPEECH = Path(__file__).parents[1] / "speech"
 TINY = DiscriminatorConfig(periods=(2, 5), period_widths=(16, 64), windows=(512,), stft_width=16)
 
 
@@ -76,7 +76,7 @@ def test_one_pass_equals_two(discriminators):
 
 
 def speech_crops(name, count, length=4096):
-    wave = torch.from_numpy(soundfile.read(DATA / name, dtype="float32")[0])
+    wave = torch.from_numpy(soundfile.read(SPEECH / name, dtype="float32")[0])
     crops = wave[: len(wave) // length * length].view(-1, length)
     crops = crops[crops.square().mean(1).argsort(descending=True)[:count]]
     return 0.1 * crops / crops.square().mean(1, keepdim=True).sqrt()

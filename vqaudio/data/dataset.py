@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vqaudio.level import gain_for
 from vqaudio.data.manifest import Clip, Corpus
+from vqaudio.level import gain_for
 
 
 @dataclass(frozen=True)

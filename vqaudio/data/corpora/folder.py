@@ -55,6 +55,8 @@ def prepare_file(path: Path) -> Prepared:
             return Prepared(path, problem=f"under {SHORTEST} s of sound")
         meter = LevelMeter(SAMPLE_RATE, channels=1)
         meter.update(torch.from_numpy(trimmed)[None])
+        if not np.any(trimmed):  # which librosa does not trim
+            return Prepared(path, problem="silence")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return Prepared(path, trimmed, meter.levels()[0], digest)
     except (VqaudioError, OSError) as error:

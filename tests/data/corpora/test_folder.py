@@ -1,0 +1,78 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import SPEECH
+from vqaudio.data.corpora import folder
+from vqaudio.data.manifest import Corpus
+
+
+@pytest.fixture
+def tree(tmp_path, speech):
+    """Four speakers; other rates, channels and formats; silence around; files that are no good."""
+    wave = speech[0].numpy()
+    root = tmp_path / "tree"
+    for speaker in "abcd":
+        (root / speaker).mkdir(parents=True)
+    shutil.copy(SPEECH / "1455-134435-0000.flac", root / "a" / "one.flac")
+    stereo = np.stack([wave[:48000]] * 2, axis=1)
+    soundfile.write(root / "b" / "two.wav", stereo, 22050)
+    quiet = np.zeros(16000, np.float32)
+    soundfile.write(root / "c" / "three.ogg", np.concatenate([quiet, wave[:32000], quiet]), 16000)
+    soundfile.write(root / "d" / "silence.wav", quiet, 16000)
+    (root / "d" / "text.wav").write_text("not audio")
+    soundfile.write(root / "d" / "four.wav", wave[:20000], 8000)
+    return root
+
+
+def run(*arguments):
+    return folder.main([str(a) for a in arguments] + ["--workers", "1"])
+
+
+def test_prepares_any_tree(tree, tmp_path, speech_path):
+    out, held_out = tmp_path / "out", tmp_path / "held-out"
+    held_out.mkdir()
+    shutil.copy(speech_path, held_out)
+    assert run(tree, out, "--held-out-dir", held_out) == 0
+    corpus = Corpus(out / "train")
+    clips = {clip.id: clip for clip in corpus.clips}
+    assert clips.keys() == {"a/one", "b/two", "c/three", "d/four"}
+    assert clips["c/three"].speaker == "c"
+    assert {clip.sample_rate for clip in corpus.clips} == {16000}
+    assert clips["b/two"].num_samples == pytest.approx(48000 * 16000 / 22050, rel=0.05)
+    assert clips["c/three"].num_samples < 34000  # the two seconds around were trimmed
+    rejected = (out / "rejected.tsv").read_text().splitlines()
+    assert [line.split("/")[-1].split("\t")[0] for line in rejected] == ["silence.wav", "text.wav"]
+    assert all(line.split("\t")[1] for line in rejected)
+    judged = list((out / "held-out-audio").rglob("*.flac"))
+    assert len(judged) == len(Corpus(out / "held-out").clips) == 1
+    manifest = json.loads((out / "train" / "clips.jsonl").read_text().splitlines()[0])
+    assert len(manifest["sha256"]) == 64
+
+
+def test_held_out_speakers_are_in_no_training_data(tree, tmp_path):
+    out = tmp_path / "out"
+    assert run(tree, out, "--held-out", "0.5") == 0
+    train, held_out = ({c.speaker for c in Corpus(out / n).clips} for n in ("train", "held-out"))
+    assert train
+    assert held_out
+    assert not train & held_out
+
+
+def test_the_same_speakers_are_held_out_when_files_are_added(tree):
+    files = folder.list_audio(tree)
+    chosen = folder.held_out_files(files, 0.5)
+    more = [*files, tree / "a" / "new.wav", tree / "e" / "new.wav"]
+    assert {f for f in folder.held_out_files(more, 0.5) if f.name != "new.wav"} == chosen
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_nothing_to_train_on_is_one_line(tmp_path, capsys, name):
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / name, tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert name in error
