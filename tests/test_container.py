@@ -19,7 +19,7 @@ from vqaudio.container import Header, Reader, Writer
 from vqaudio.errors import ContainerError, VqaudioError
 from vqaudio.files import atomic_write
 
-GOLDEN = Path(__file__).parent / "speech" / "golden-v1.vqc"
+GOLDEN = Path(__file__).parent / "golden" / "container-v1.vqc"
 
 
 def to_bytes(codes: Codes, chunk: int = 10**9) -> bytes:

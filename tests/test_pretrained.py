@@ -1,0 +1,52 @@
+"""The released weights: what the card claims, and that they do their work on real speech."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+
+from tests.conftest import SPEECH
+from vqaudio import audio, pretrained
+from vqaudio.codec import load_codec
+from vqaudio.codes import Codes
+from vqaudio.evaluation.metrics import estoi, pesq_wb
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.set_num_threads(2)
+    return load_codec("speech64", "cpu")
+
+
+def test_card_is_complete(codec):
+    folder = pretrained.find("speech64")
+    weights = (folder / "model.safetensors").read_bytes()
+    card = json.loads((folder / "card.json").read_text())
+    assert card["sha256"] == hashlib.sha256(weights).hexdigest()
+    assert card["fingerprint"] == codec.fingerprint.hex()
+    assert len(weights) <= 16 * 2**20
+    assert card["data"]["hours"] > 0
+    assert all(source["licence"] for source in card["data"]["sources"])
+    assert card["training"]["steps"] > 0
+    assert card["training"]["hours_on_the_clock"] > 0
+    assert "speech64" in card["held_out"]["codecs"] or "model" in str(card["held_out"]["codecs"])
+
+
+def test_rate_and_quality_on_speakers_it_never_heard(codec, tmp_path):
+    """A smoke test on two clips; the scorecard on twenty is on the card and in the README."""
+    used, scores = set(), []
+    for path in sorted(SPEECH.glob("*.flac")):
+        wave, rate = audio.read(path)
+        codes = codec.encode(wave, rate)
+        codes.save(tmp_path / "x.vqc")
+        seconds = wave.shape[1] / rate
+        assert 8 * (tmp_path / "x.vqc").stat().st_size / seconds <= 2300
+        decoded = codec.decode(Codes.load(tmp_path / "x.vqc"))
+        assert decoded.shape == wave.shape
+        used |= set(codes.indices.flatten().tolist())
+        scores.append([f(wave[0].numpy(), decoded[0].numpy()) for f in (pesq_wb, estoi)])
+    pesq, intelligibility = torch.tensor(scores).mean(0)
+    assert pesq > 1.47
+    assert intelligibility > 0.74
+    assert len(used) > 0.9 * 512
