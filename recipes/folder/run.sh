@@ -3,6 +3,8 @@
 #   recipes/folder/run.sh --audio-dir DIR [options] [Hydra overrides for stage 1, e.g. model=speech128]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# In a checkout that tools/demo or tools/test has set up, its programs; else those in PATH.
+[[ -d $here/../../.venv/bin ]] && PATH="$here/../../.venv/bin:$PATH"
 
 stage=0 stop_stage=4 audio_dir= held_out_dir= tag=speech64 nproc=1 about= install=
 usage() {

@@ -43,7 +43,8 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
     for name in dict.fromkeys(options.model or ["speech64"]):
         if name != "none":
             try:
-                coders.append(CodecCoder(load_codec(name, options.device), name))
+                codec = load_codec(name, options.device)
+                coders.append(CodecCoder(codec, codec.card.get("name") or Path(name).name))
             except (VqaudioError, OSError) as error:
                 return _fail(name, error)
     coders += [PEERS[name] for name in dict.fromkeys(names)]

@@ -44,6 +44,7 @@ def _card(run: Path, model: VQVAEConfig, state: dict[str, Any]) -> dict[str, Any
     heard = state["step"] * crops["batch_size"] * crops["seconds"] / 3600
     corpus = Corpus(config["data"]["train"])
     return {
+        "name": run.name,
         "data": {
             "hours": round(corpus.hours, 2),
             "clips": len(corpus.clips),
