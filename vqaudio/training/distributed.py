@@ -18,7 +18,8 @@ def start(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if "RANK" in os.environ:
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        # gloo on GPUs too: the loop's small flags stay on the CPU.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
     if device == "cuda":
         local = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(local)
