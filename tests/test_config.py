@@ -5,7 +5,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from vqaudio.config import config_directory, from_dict
+from vqaudio.config import config_directory, differences, from_dict
 from vqaudio.models.vqvae import VQVAEConfig
 from vqaudio.training.codec import CodecTrainingConfig
 
@@ -47,12 +47,26 @@ def test_yaml_mirrors_the_dataclasses():
 
 @pytest.mark.parametrize(
     "overrides",
-    [[], ["model=speech128"], ["training=codec_gan"], ["experiment=speech64"]],
+    [[], ["model=speech128"], ["experiment=speech64"]],
 )
 def test_configurations_compose(overrides):
+    compose_both(overrides)
+
+
+def test_adversarial_configuration_is_adversarial():
+    assert compose_both(["training=codec_gan"])[1].adversarial_from == 50_000
+    assert compose_both([])[1].adversarial_from is None
+
+
+def test_differences_name_what_changed():
+    old, new = {"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 4}, "d": 3, "e": 5}
+    assert differences(old, new) == ["a.c: 2 -> 4", "e: None -> 5"]
+
+
+def compose_both(overrides):
     data = ["data.train=a", "data.held_out=b", "output=c"]
     with initialize_config_dir(str(config_directory()), version_base="1.3"):
         cfg = compose("train", overrides + data, return_hydra_config=False)
     values = OmegaConf.to_container(cfg, resolve=True)
-    VQVAEConfig.from_dict(values["model"])
-    from_dict(CodecTrainingConfig, values["training"])
+    training = from_dict(CodecTrainingConfig, values["training"])
+    return VQVAEConfig.from_dict(values["model"]), training

@@ -27,7 +27,7 @@ from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import checkpoint
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
-from vqaudio.training.loop import LoopConfig, train
+from vqaudio.training.loop import LoopConfig, restore, train
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = VQVAEConfig(
@@ -64,9 +64,10 @@ def test_a_model_of_version_1_decodes_its_file_as_then():
 def test_a_checkpoint_of_version_1_goes_on(corpus, tmp_path):
     path = GOLDEN / "checkpoint-v1.pt"
     task = make_task(corpus)
-    task.load_state_dict(checkpoint.load(path)["task"])
+    progress = restore(task, path)
+    assert progress.step == 4
     config = replace(TRAINING.loop, steps=6)
-    train(task, task.batches, config, tmp_path, path)
+    train(task, task.batches, config, tmp_path, progress)
     assert (tmp_path / "checkpoints" / "step-000000006.pt").exists()
 
 

@@ -19,6 +19,18 @@ def from_dict(cls: type[T], values: dict[str, Any]) -> T:
         raise ValueError(f"{cls.__name__}: {error}") from error
 
 
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """One line a changed entry of two nested dictionaries: `optimizer.rate: 0.001 -> 0.0005`."""
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            lines += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            lines.append(f"{prefix}{key}: {before} -> {after}")
+    return lines
+
+
 def config_directory() -> Path:
     """The Hydra configurations: inside the installed package, or at the top of a checkout."""
     package = Path(__file__).parent

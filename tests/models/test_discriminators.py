@@ -1,5 +1,3 @@
-import json
-
 import pytest
 import torch
 
@@ -59,10 +57,7 @@ def test_weight_norm_everywhere():
     assert all("parametrizations" in name for name in names)
 
 
-def test_config():
-    assert DiscriminatorConfig.from_dict(json.loads(json.dumps(TINY.to_dict()))) == TINY
-    with pytest.raises(TypeError):
-        DiscriminatorConfig.from_dict({"width": 3})
+def test_nonsense_is_refused():
     for bad in ({"periods": (), "windows": ()}, {"stft_width": 0}, {"period_widths": ()}):
         with pytest.raises(ValueError, match=r"discriminator|positive"):
             DiscriminatorConfig(**bad)

@@ -24,6 +24,13 @@ def test_nearest_is_the_nearest(quantizer):
     assert torch.equal(quantizer(z).indices, expected)
 
 
+def test_autocast_does_not_change_the_nearest(quantizer):
+    z = quantizer.on_sphere(torch.randn(4, 2000, 4))
+    expected = quantizer.nearest(z)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(quantizer.nearest(z), expected)
+
+
 def test_commitment_moves_the_encoder_only(quantizer):
     z_e, z = encoder_outputs(quantizer)
     quantizer(z).commitment_loss.backward()

@@ -32,6 +32,17 @@ def test_a_failed_write_leaves_the_old_one(tmp_path, monkeypatch):
     assert checkpoints.latest() == path
 
 
+def test_a_full_disk_is_an_os_error_and_leaves_no_part(tmp_path, monkeypatch):
+    def full(state, target):
+        target.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="cannot write"):
+        Checkpoints(tmp_path).save(1, {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_damaged_newest_is_an_error_not_a_crash(tmp_path):
     (tmp_path / "step-000000001.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(ModelError, match="is not a checkpoint"):

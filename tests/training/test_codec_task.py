@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,12 +15,14 @@ import torch.multiprocessing as mp
 from tests.small import SMALL
 from vqaudio.data.dataset import CropConfig
 from vqaudio.data.manifest import Corpus
+from vqaudio.errors import ModelError
 from vqaudio.models.discriminators import DiscriminatorConfig
 from vqaudio.training import checkpoint, distributed
+from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codebook import CodebookConfig
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig, OptimizerConfig
 from vqaudio.training.held_out import HeldOut
-from vqaudio.training.loop import LoopConfig, train
+from vqaudio.training.loop import LoopConfig, restore, train
 
 CONFIG = CodecTrainingConfig(
     loop=LoopConfig(steps=8, log_every=2, eval_every=8, num_workers=0),
@@ -32,9 +35,9 @@ CONFIG = CodecTrainingConfig(
 SMALL_CRITICS = DiscriminatorConfig((2, 3), (4, 4), (256,), 4)
 
 
-def make(corpus, config=CONFIG, **arguments):
+def make(corpus, config=CONFIG, model=SMALL, **arguments):
     held_out = HeldOut(corpus, frame=128, clips=1, seconds=1, shown=1)
-    return CodecTask(SMALL, config, corpus, held_out, torch.device("cpu"), **arguments)
+    return CodecTask(model, config, corpus, held_out, torch.device("cpu"), **arguments)
 
 
 def run(task, steps):
@@ -88,24 +91,88 @@ def test_adversarial_from_a_chosen_step_on(corpus):
 
 
 @pytest.mark.parametrize("adversarial_from", [None, 2])
-def test_resumed_is_uninterrupted(corpus, tmp_path, adversarial_from):
+def test_resumed_is_uninterrupted(corpus, tmp_path, monkeypatch, adversarial_from):
     """Invariant 6 within a process: the weights are the same, bit for bit."""
     config = replace(CONFIG, adversarial_from=adversarial_from, discriminators=SMALL_CRITICS)
     whole = make(corpus, config)
     train(whole, whole.batches, config.loop, tmp_path / "whole")
     part = make(corpus, config)
-    run(part, range(5))
-    state = {"step": 5, "best": 9.0, "task": part.state_dict(), "random": _random()}
-    path = checkpoint.Checkpoints(tmp_path / "part").save(5, state)
+    monkeypatch.setattr(part, "step", stop_after(part.step, 5))
+    assert train(part, part.batches, config.loop, tmp_path / "part") == 128 + signal.SIGTERM
     resumed = make(corpus, config)
-    train(resumed, resumed.batches, config.loop, tmp_path / "resumed", path)
+    progress = restore(resumed, Checkpoints(tmp_path / "part" / "checkpoints").latest())
+    assert progress.step == 5
+    assert progress.seconds > 0
+    assert train(resumed, resumed.batches, config.loop, tmp_path / "part", progress) == 0
     assert same(weights(whole), weights(resumed))
     assert same(whole.averaged.state_dict(), resumed.averaged.state_dict())
     assert same(whole.learner.state_dict(), resumed.learner.state_dict())
 
 
-def _random():
-    return {"torch": torch.get_rng_state(), "cuda": []}
+def stop_after(step, steps):
+    """`step`, but after so many it is as if someone had asked the run to end."""
+
+    def wrapped(batch, n):
+        if n + 1 == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(batch, n)
+
+    return wrapped
+
+
+def test_signals_are_as_before_after_training(corpus, tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    task = make(corpus)
+    train(task, task.batches, replace(CONFIG.loop, steps=1), tmp_path)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_run_that_came_further_is_not_overwritten(corpus, tmp_path):
+    task = make(corpus)
+    train(task, task.batches, replace(CONFIG.loop, steps=4), tmp_path)
+    fresh = make(corpus)
+    with pytest.raises(ModelError, match="came further"):
+        train(fresh, fresh.batches, CONFIG.loop, tmp_path)
+    assert Checkpoints(tmp_path / "checkpoints").latest().name == "step-000000004.pt"
+
+
+def test_changes_since_the_checkpoint_are_said(corpus, capsys):
+    state = make(corpus).state_dict()
+    make(corpus, replace(CONFIG, average_decay=0.5)).load_state_dict(state)
+    assert "average_decay: 0.999 -> 0.5" in capsys.readouterr().err
+    other = make(corpus)
+    with pytest.raises(ModelError, match="another model"):
+        other.load_state_dict(state | {"model_config": {}})
+
+
+def test_codebook_starts_by_kmeans_even_at_step_0(corpus):
+    task = make(corpus, replace(CONFIG, quantize_from=0))
+    run(task, range(1))
+    assert task.learner.usage.count_nonzero() > 50
+
+
+def test_fine_tuning_resumed_is_still_fine_tuning(corpus):
+    task = make(corpus)
+    run(task, range(4))
+    tuned = make(corpus, initial=task.model.state_dict())
+    run(tuned, range(1))
+    resumed = make(corpus)  # as if initial= were not given again
+    resumed.load_state_dict(tuned.state_dict())
+    assert "commitment" in run(resumed, range(1, 2))[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: LoopConfig(eval_every=0), "eval_every"),
+        (lambda: replace(CONFIG, precision="fp61"), "fp61"),
+        (lambda: replace(CONFIG, adversarial_from=8), "adversarial_from"),
+        (lambda: CodebookConfig(update="magic"), "magic"),
+    ],
+)
+def test_configurations_that_make_no_sense_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        change()
 
 
 def test_killed_and_resumed_is_uninterrupted(corpus_folder, tmp_path):
@@ -156,35 +223,40 @@ def _train_with_ranks(rank, world_size, port, folder, out):
         optimizer=OptimizerConfig(rate=1e-9, warmup=0, decay=0),
         codebook=replace(CONFIG.codebook, restart_below=0.5),
     )
-    task = make(Corpus(folder), config)
+    model = replace(SMALL, quantizer=replace(SMALL.quantizer, codebook_size=32))
+    task = make(Corpus(folder), config, model)
     restarted = sum(figures.get("restarted", 0) for figures in run(task, range(6)))
     assert restarted > 0  # or restarts would go untested
     torch.save(task.state_dict(), f"{out}/{world_size}-{rank}.pt")
     distributed.stop()
 
 
-def rows_apart(ours, theirs):
-    """Share of the rows that differ by more than rounding."""
-    close = torch.isclose(ours, theirs, rtol=1e-4, atol=1e-5)
-    return 1 - (close.all(-1) if ours.ndim > 1 else close).float().mean().item()
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def apart(ours, theirs):
+    return ((ours - theirs).norm() / theirs.norm()).item()
 
 
 def test_two_ranks_train_what_one_trains(corpus_folder, tmp_path):
     """Invariant 7: half the batch each, the same codebook; identical between the ranks."""
-    mp.spawn(_train_with_ranks, (1, 29621, corpus_folder, tmp_path), nprocs=1)
-    mp.spawn(_train_with_ranks, (2, 29622, corpus_folder, tmp_path), nprocs=2)
+    for world_size in (1, 2):
+        arguments = (world_size, free_port(), corpus_folder, tmp_path)
+        mp.spawn(_train_with_ranks, arguments, nprocs=world_size)
     alone, first, second = (torch.load(tmp_path / f"{n}.pt") for n in ("1-0", "2-0", "2-1"))
     assert same(first["model"], second["model"])
     assert same(first["learner"], second["learner"])
-    # Rounding may send a vector at a near tie to the other code: 1 % of the codes may differ.
+    # Rounding sends some vectors at near ties to the other code (silence makes many of those). What
+    # is not summed over ranks, or summed twice, is off by a half or more.
     for name in ("counts", "sums", "usage"):
-        assert rows_apart(first["learner"][name], alone["learner"][name]) < 0.01
-    name = "quantizer.codebook"
-    assert rows_apart(first["model"][name], alone["model"][name]) < 0.01
+        assert apart(first["learner"][name], alone["learner"][name]) < 0.1
+    assert apart(*(s["model"]["quantizer.codebook"] for s in (first, alone))) < 0.1
     ours, theirs = (s["optimizer"]["state"] for s in (first, alone))
     for key in theirs:
-        gradient = theirs[key]["exp_avg"]
-        assert (ours[key]["exp_avg"] - gradient).norm() < 0.03 * gradient.norm()
+        assert apart(ours[key]["exp_avg"], theirs[key]["exp_avg"]) < 0.1
 
 
 def test_fine_tuning_starts_from_given_weights_and_quantises_at_once(corpus):

@@ -20,28 +20,30 @@ from vqaudio.training import distributed
 from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
-from vqaudio.training.loop import train
+from vqaudio.training.loop import Progress, restore, train
 
 
-def run(cfg: DictConfig) -> None:
-    """One training run. Raises VqaudioError, OSError or ValueError for what the user can mend."""
+def run(cfg: DictConfig) -> int:
+    """One training run; the exit status. Raises VqaudioError, OSError or ValueError for what the user
+    can mend."""
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     model = VQVAEConfig.from_dict(values["model"])
     training = from_dict(CodecTrainingConfig, values["training"])
     if training.loop.threads:
         torch.set_num_threads(training.loop.threads)
     directory = Path(values["output"])
-    device = distributed.start(values["device"])
-    if distributed.is_main():
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
-    corpus = Corpus(values["data"]["train"])
-    frame = VQVAE(model).frame
-    held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=frame)
-    initial = _weights(values["initial"], model)
-    task = CodecTask(model, training, corpus, held_out, device, initial)
     try:
-        train(task, task.batches, training.loop, directory, _resume(values["resume"], directory))
+        device = distributed.start(values["device"])
+        corpus = Corpus(values["data"]["train"])
+        held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
+        initial = _weights(values["initial"], model)
+        task = CodecTask(model, training, corpus, held_out, device, initial)
+        checkpoint = _resume(values["resume"], directory)
+        progress = restore(task, checkpoint) if checkpoint else Progress()
+        if distributed.is_main():
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+        return train(task, task.batches, training.loop, directory, progress)
     finally:
         distributed.stop()
 
@@ -68,11 +70,12 @@ def _weights(initial: str | None, config: VQVAEConfig) -> dict[str, torch.Tensor
 @hydra.main(version_base="1.3", config_path=str(config_directory()), config_name="train")
 def main(cfg: DictConfig) -> None:
     try:
-        run(cfg)
+        status = run(cfg)
     except (VqaudioError, OSError, ValueError, OmegaConfBaseException) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         print(f"vqaudio-train: {line}", file=sys.stderr)
-        sys.exit(1)
+        status = 1
+    sys.exit(status)
 
 
 if __name__ == "__main__":

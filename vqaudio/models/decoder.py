@@ -36,6 +36,10 @@ class Decoder(nn.Module):
         self.codes_per_frame = config.frame_hop // hop
         if self.codes_per_frame * hop != config.frame_hop:
             raise ValueError(f"frame_hop {config.frame_hop} is not a multiple of the hop {hop}")
+        if self.codes_per_frame > 4:  # a file may end in this many codes that nobody asked for
+            raise ValueError(f"frame_hop {config.frame_hop} is more than 4 hops of {hop}")
+        if config.window < 2 * config.frame_hop:  # windows must overlap, or gaps divide by zero
+            raise ValueError(f"window {config.window} is under two frames of {config.frame_hop}")
         self.embed = nn.Conv1d(
             self.codes_per_frame * input_width,
             config.width,

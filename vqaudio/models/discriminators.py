@@ -6,7 +6,7 @@ discriminators look at real and imaginary parts at several resolutions (EnCodec,
 feature matching needs.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -39,15 +39,6 @@ class DiscriminatorConfig:
         sizes = (*self.periods, *self.period_widths, *self.windows, self.stft_width)
         if min(sizes) < 1 or not self.period_widths:
             raise ValueError("periods, widths and windows must be positive")
-
-    def to_dict(self) -> dict:
-        """As JSON types."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, fields: dict) -> "DiscriminatorConfig":
-        """From what `to_dict` gave, or any mapping of field names. TypeError on unknown names."""
-        return cls(**{k: v if isinstance(v, int) else tuple(v) for k, v in fields.items()})
 
 
 class PeriodDiscriminator(nn.Module):

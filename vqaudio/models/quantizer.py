@@ -60,8 +60,10 @@ class VectorQuantizer(nn.Module):
         """Index of the nearest code. z: [B, N, D] as `on_sphere` returns it -> int64 [B, N]."""
         codes = self.on_sphere(self.codebook)
         flat = rearrange(z, "b n d -> (b n) d")
-        # ||z - e||^2 without ||z||^2, which does not change the order.
-        distance = codes.square().sum(-1) - 2 * flat @ codes.T
+        # In bf16 one code in twenty would not be the nearest, and training would learn from it.
+        with torch.autocast(z.device.type, enabled=False):
+            # ||z - e||^2 without ||z||^2, which does not change the order.
+            distance = codes.square().sum(-1) - 2 * flat.float() @ codes.T
         return distance.argmin(-1).view(z.shape[:2])
 
     def lookup(self, indices: Tensor) -> Tensor:

@@ -27,6 +27,15 @@ class Checkpoints:
             old.unlink(missing_ok=True)
         return path
 
+    def check_none_after(self, step: int) -> None:
+        """Raises ModelError if going on from `step` would mix with a run that came further."""
+        latest = self.latest()
+        if latest is not None and int(_NAME.fullmatch(latest.name)[1]) > step:
+            raise ModelError(
+                f"{self.directory} holds a run that came further ({latest.name}): "
+                "go on with resume=auto, or choose another output="
+            )
+
     def list(self) -> list[Path]:
         return sorted(p for p in self.directory.iterdir() if _NAME.fullmatch(p.name))
 
@@ -36,8 +45,13 @@ class Checkpoints:
 
 def _write(state: dict[str, Any], path: Path) -> None:
     part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    try:
+        torch.save(state, part)
+        part.replace(path)
+    except RuntimeError as error:  # how torch.save says that the disk is full
+        raise OSError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(path: Path) -> dict[str, Any]:

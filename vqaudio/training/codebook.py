@@ -98,8 +98,8 @@ class CodebookLearner(nn.Module):
         if not len(dead):
             return 0
         candidates = distributed.gather_rows(vectors)
-        rows = torch.randint(len(candidates), (len(dead),), generator=generator)
-        fresh = candidates[rows.to(candidates.device)]
+        rows = torch.randperm(len(candidates), generator=generator)[: len(dead)]
+        dead, fresh = dead[: len(rows)], candidates[rows.to(candidates.device)]
         # Half the mean count: long enough to live to be chosen, too light to hide that it is new.
         weight = 0.5 * self.counts.mean()
         self.counts[dead] = weight

@@ -1,6 +1,7 @@
 """Training the codec: what one step does to encoder, codebook, decoder and discriminators."""
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from vqaudio.config import differences
 from vqaudio.data.dataset import CropConfig, Crops, batches
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError
@@ -71,6 +73,14 @@ class CodecTrainingConfig:
     average_decay: float = 0.999
     precision: str = "bf16"
 
+    def __post_init__(self):
+        if self.precision not in ("bf16", "fp32"):
+            raise ValueError(f"precision must be bf16 or fp32, not {self.precision}")
+        if self.adversarial_from is not None and self.adversarial_from >= self.loop.steps:
+            raise ValueError(
+                f"adversarial_from {self.adversarial_from} is not before the end, {self.loop.steps}"
+            )
+
 
 class CodecTask:
     """One codec in training. `train` is the prepared corpus; `held_out` is judged, never trained on.
@@ -90,10 +100,10 @@ class CodecTask:
         self.config, self.device = config, device
         torch.manual_seed(config.loop.seed)
         self.model = VQVAE(model)
-        self.quantize_from = config.quantize_from
+        self.quantize_from: int | None = config.quantize_from
         if initial is not None:
             self.model.load_state_dict(initial)
-            self.quantize_from = 0
+            self.quantize_from = None  # the codebook has started already
         self.model.to(device)
         self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
         self.averaged = AveragedModel(
@@ -135,10 +145,10 @@ class CodecTask:
     def step(self, batch: Tensor, n: int) -> dict[str, Tensor | float]:
         """batch: [B, T] of this rank."""
         wave = batch.to(self.device, non_blocking=True)
-        if n == self.quantize_from and n > 0:
+        if n == self.quantize_from:
             self._start_codebook(n)
         self._set_rate(n)
-        quantize = n >= self.quantize_from
+        quantize = self._quantizing(n)
         with self._autocast():
             decoded, z, quantized = self.model(wave, quantize)
         weights = self.config.loss
@@ -167,6 +177,9 @@ class CodecTask:
                 figures |= self.learner.take_usage()
         self.averaged.update_parameters(self.model)
         return figures
+
+    def _quantizing(self, n: int) -> bool:
+        return self.quantize_from is None or n >= self.quantize_from
 
     def _adversarial(self, n: int) -> bool:
         return self.discriminators is not None and n >= self.config.adversarial_from
@@ -215,7 +228,7 @@ class CodecTask:
     def evaluate(self, n: int, writer: SummaryWriter) -> float:
         model = self.averaged.module
         model.eval()
-        quantize = n > self.quantize_from
+        quantize = self._quantizing(n - 1)
         with self._autocast():
             score = self.held_out.judge(model, self.mel, n, writer, quantize)
         model.train()
@@ -225,6 +238,8 @@ class CodecTask:
     def state_dict(self) -> dict[str, Any]:
         state = {
             "model_config": self.model.config.to_dict(),
+            "training_config": asdict(self.config),
+            "quantize_from": self.quantize_from,
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "learner": self.learner.state_dict(),
@@ -236,9 +251,14 @@ class CodecTask:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises ModelError if the checkpoint is of another model."""
+        """Says what changed in the training configuration since; a run may be given more steps or
+        another rate. Raises ModelError if the checkpoint is of another model."""
         if VQVAEConfig.from_dict(state["model_config"]) != self.model.config:
             raise ModelError("the checkpoint to resume is of another model configuration")
+        if distributed.is_main():
+            for line in differences(state["training_config"], asdict(self.config)):
+                print(f"changed since the checkpoint: {line}", file=sys.stderr)
+        self.quantize_from = state["quantize_from"]
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.learner.load_state_dict(state["learner"])

@@ -9,12 +9,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from vqaudio.errors import ModelError
+
 
 def start(device: str) -> torch.device:
     """Join the process group if `torchrun` started us; the device of this rank.
 
-    `device`: "auto" (a GPU if there is one), "cpu" or "cuda".
+    `device`: "auto" (a GPU if there is one), "cpu" or "cuda". Raises ModelError if there is none.
     """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ModelError(f"device must be auto, cpu or cuda, not {device}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("no CUDA device was found")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if "RANK" in os.environ:

@@ -9,7 +9,6 @@ licences, languages), `--scorecard` the figures of a vqaudio-evaluate report.
 
 import argparse
 import json
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,17 +52,11 @@ def _card(run: Path, model: VQVAEConfig, state: dict[str, Any]) -> dict[str, Any
         "training": {
             "steps": state["step"],
             "hours_of_audio_heard": round(heard, 2),
-            "hours_on_the_clock": round(state.get("seconds", 0) / 3600, 2),
-            "machine": _machine(),
+            "hours_on_the_clock": round(state["seconds"] / 3600, 2),
+            "machine": state["machine"],
             "config": config["training"],
         },
     }
-
-
-def _machine() -> str:
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} {platform.machine()} CPU cores"
 
 
 def _figures(report: Path) -> dict[str, Any]:

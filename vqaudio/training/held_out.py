@@ -18,6 +18,7 @@ class HeldOut:
         self, corpus: Corpus, *, frame: int, clips: int = 24, seconds: float = 6.0, shown: int = 4
     ):
         self.sample_rate, self.shown = corpus.sample_rate, shown
+        self.originals_logged = False
         self.waves: list[Tensor] = []
         long_enough = [c for c in corpus.clips if c.num_samples >= frame]
         for i in range(min(clips, len(long_enough))):
@@ -41,11 +42,14 @@ class HeldOut:
                 chosen = quantized.indices.flatten().cpu()
                 counts += torch.bincount(chosen, minlength=len(counts))
             if i < self.shown:
+                if not self.originals_logged:
+                    writer.add_audio(f"held-out/{i}/original", wave[0].cpu(), n, self.sample_rate)
                 writer.add_audio(
-                    f"held-out/{i}", decoded[0].clamp(-1, 1).cpu(), n, self.sample_rate
+                    f"held-out/{i}/decoded", decoded[0].clamp(-1, 1).cpu(), n, self.sample_rate
                 )
                 pictures = [_picture(mel.log_mel(w, len(mel.scales) - 2)) for w in (wave, decoded)]
-                writer.add_image(f"held-out/{i}", torch.cat(pictures, dim=-1), n)
+                writer.add_image(f"held-out/{i}/original-decoded", torch.cat(pictures, dim=-1), n)
+        self.originals_logged = True
         score = sum(distances) / len(distances)
         writer.add_scalar("held-out/mel", score, n)
         if quantize:

@@ -1,9 +1,11 @@
 """The training loop, for any task: batches in, steps, logs, evaluations, checkpoints, resume."""
 
+import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +32,20 @@ class LoopConfig:
     num_workers: int = 1
     threads: int | None = None
 
+    def __post_init__(self):
+        for name in ("steps", "log_every", "eval_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"loop.{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come. `best`: its lowest score; `seconds`: on the clock, over all resumes."""
+
+    step: int = 0
+    best: float = float("inf")
+    seconds: float = 0.0
+
 
 class Task(Protocol):
     """What the loop trains."""
@@ -48,78 +64,100 @@ class Task(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+def restore(task: Task, path: Path) -> Progress:
+    """Put `task` where the checkpoint `path` left it. Raises ModelError if it does not fit."""
+    state = checkpoint.load(path)
+    task.load_state_dict(state["task"])
+    _set_random_state(state["random"])
+    return Progress(state["step"], state["best"], state["seconds"])
+
+
 def train(
     task: Task,
     batches: Callable[[range], Iterable],
     config: LoopConfig,
     directory: Path,
-    resume: Path | None = None,
-) -> None:
-    """Run `task` to `config.steps`, from `resume` if given.
+    progress: Progress = Progress(),
+) -> int:
+    """Run `task` from `progress` to `config.steps`; 0, or 128 + the signal that ended the run early.
 
     `batches(range(m, n))` yields the batches of those steps. SIGTERM and SIGINT end the run after the
     step in progress, with a checkpoint; a run that is killed outright loses what came after its last
-    checkpoint and nothing else: resumed, it ends with the weights it would have had.
+    checkpoint and nothing else: restored, it ends with the weights it would have had.
     """
     checkpoints = checkpoint.Checkpoints(directory / "checkpoints", config.keep)
-    start, best, seconds = 0, float("inf"), 0.0
-    if resume is not None:
-        state = checkpoint.load(resume)
-        task.load_state_dict(state["task"])
-        _set_random_state(state["random"])
-        start, best, seconds = state["step"], state["best"], state.get("seconds", 0.0)
+    checkpoints.check_none_after(progress.step)
+    best, step = progress.best, progress.step
+    began = saved_at = time.monotonic()
 
-    def save(step: int, is_best: bool = False) -> None:
+    def save(is_best: bool = False) -> None:
         if distributed.is_main():
             state = {
                 "step": step,
                 "best": best,
-                "seconds": seconds + time.monotonic() - began,
+                "seconds": progress.seconds + time.monotonic() - began,
+                "machine": machine(),
                 "task": task.state_dict(),
                 "random": _random_state(),
             }
             checkpoints.save(step, state, is_best)
 
-    stop = _StopRequest()
-    log = _Log(directory, config, start, task.seconds_per_step)
-    began = saved_at = time.monotonic()
-    for n, batch in zip(
-        range(start, config.steps), batches(range(start, config.steps)), strict=True
-    ):
-        log.add(n, task.step(batch, n))
-        step = n + 1
-        if step % config.eval_every == 0 or step == config.steps:
-            score = task.evaluate(step, log.writer) if distributed.is_main() else 0.0
-            is_best, best = score < best, min(best, score)
-            log.say(f"step {step}: held-out loss {score:.4f}" + (", the best so far" * is_best))
-            save(step, is_best)
-            saved_at = time.monotonic()
-        elif time.monotonic() - saved_at > 60 * config.checkpoint_minutes:
-            save(step)
-            saved_at = time.monotonic()
-        if stop.wanted_by_any_rank():
-            save(step)
-            log.say(f"stopped after step {step}; resume=auto goes on from there")
-            break
+    log = _Log(directory, config, step, task.seconds_per_step)
+    steps = range(step, config.steps)
+    with _stop_requests() as stop:
+        for n, batch in zip(steps, batches(steps), strict=True):
+            log.add(n, task.step(batch, n))
+            step = n + 1
+            if step % config.eval_every == 0 or step == config.steps:
+                score = task.evaluate(step, log.writer) if distributed.is_main() else 0.0
+                is_best, best = score < best, min(best, score)
+                log.say(f"step {step}: held-out loss {score:.4f}" + (", the best so far" * is_best))
+                save(is_best)
+                saved_at = time.monotonic()
+            elif time.monotonic() - saved_at > 60 * config.checkpoint_minutes:
+                save()
+                saved_at = time.monotonic()
+            if stop.wanted_by_any_rank() and step < config.steps:
+                save()
+                log.say(f"stopped after step {step}; resume=auto goes on from there")
+                break
     log.close()
+    return 0 if step == config.steps else 128 + (stop.signal or signal.SIGTERM)
+
+
+def machine() -> str:
+    """What trains, in words, for the model's card."""
+    if torch.cuda.is_available():
+        return f"{distributed.world_size()} x {torch.cuda.get_device_name()}"
+    return f"{distributed.world_size() * torch.get_num_threads()} {platform.machine()} CPU cores"
 
 
 class _StopRequest:
-    """Set by SIGTERM or the first SIGINT; the second SIGINT interrupts as usual."""
+    """Which signal asked the run to end, if any."""
 
-    def __init__(self):
-        self.received = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
-
-    def _receive(self, number: int, _frame: object) -> None:
-        self.received = True
-        signal.signal(number, signal.SIG_DFL)
+    signal: int = 0
 
     def wanted_by_any_rank(self) -> bool:
         if distributed.world_size() == 1:
-            return self.received
-        return bool(distributed.sum_over_ranks(torch.tensor(float(self.received))))
+            return bool(self.signal)
+        return bool(distributed.sum_over_ranks(torch.tensor(float(self.signal))))
+
+
+@contextmanager
+def _stop_requests() -> Iterator[_StopRequest]:
+    """SIGTERM and the first SIGINT are noted inside; a second SIGINT interrupts as usual."""
+    request = _StopRequest()
+
+    def note(number: int, _frame: object) -> None:
+        request.signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Log:
@@ -179,11 +217,11 @@ class _Log:
 
 
 def _random_state() -> dict[str, Any]:
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     return {"torch": torch.get_rng_state(), "cuda": cuda}
 
 
 def _set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
-    if len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
