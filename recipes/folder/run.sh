@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # In a checkout that tools/demo or tools/test has set up, its programs; else those in PATH.
 [[ -d $here/../../.venv/bin ]] && PATH="$here/../../.venv/bin:$PATH"
 
-stage=0 stop_stage=4 audio_dir= held_out_dir= tag=speech64 nproc=1 about= install=
+stage=0 stop_stage=4 audio_dir= held_out_dir= tag=mine nproc=1 about= install=
 usage() {
     cat >&2 <<EOF
 usage: $0 --audio-dir DIR [--held-out-dir DIR] [--stage N] [--stop-stage M] [--tag NAME]
@@ -35,7 +35,7 @@ wanted() { [[ $stage -le $1 && $1 -le $stop_stage ]]; }
 # Several processes only where asked for: one needs no process group.
 launch() { if [[ $nproc -gt 1 ]]; then torchrun --nproc-per-node "$nproc" -m "$@"; else python -m "$@"; fi; }
 
-if wanted 0 && [[ ! -e $data/rejected.tsv ]]; then
+if wanted 0; then
     echo "stage 0: decode, resample, trim, measure"
     [[ -n $audio_dir ]] || usage
     python -m vqaudio.data.corpora.folder "$audio_dir" "$data" \
@@ -43,8 +43,9 @@ if wanted 0 && [[ ! -e $data/rejected.tsv ]]; then
 fi
 if wanted 1; then
     echo "stage 1: train"
-    launch vqaudio.cli.train data.train="$data/train" data.held_out="$data/held-out" \
-        output="$run" "$@"
+    # The inner quotes are for Hydra: a path may hold what its grammar takes for its own.
+    launch vqaudio.cli.train "data.train='$data/train'" "data.held_out='$data/held-out'" \
+        "output='$run'" "$@"
     python -m vqaudio.training.export "$run" "$run/model"
 fi
 if wanted 2; then
@@ -58,7 +59,11 @@ if wanted 3; then
 fi
 if wanted 4; then
     echo "stage 4: package"
-    python -m vqaudio.training.export "$run" "$run/release" \
+    if [[ $run/model/model.safetensors -nt $run/scorecard.json ]]; then
+        echo "$run/scorecard.json is of an earlier model: run stage 3 again" >&2
+        exit 1
+    fi
+    python -m vqaudio.training.package "$run/model" "$run/release" \
         ${about:+--about "$about"} --scorecard "$run/scorecard.json"
     if [[ -n $install ]]; then
         pretrained=$(python -c 'import vqaudio.pretrained as p; print(p.HERE)')

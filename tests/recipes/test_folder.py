@@ -63,7 +63,7 @@ def test_every_stage_runs_and_runs_again(recipe):
     card = json.loads((exp / "release" / "card.json").read_text())
     assert card["training"]["steps"] == 40
     assert card["data"]["speakers"] == 2
-    assert "tiny" in card["held_out"]["codecs"]
+    assert "speech64" in card["held_out"]["codecs"]  # as --about names it
     assert str(root) not in json.dumps(card)  # a card travels: no paths of the machine
     codec = Codec.load(exp / "release")
     assert codec.fingerprint == Codec.load(exp / "model").fingerprint
@@ -72,24 +72,30 @@ def test_every_stage_runs_and_runs_again(recipe):
     assert again.returncode == 0, again.stderr
     assert "step 10/" not in again.stdout  # nothing was left to train
 
-
-def test_a_run_can_be_made_longer(recipe):
-    run, root = recipe
     longer = [o.replace("steps: 40", "steps: 60") for o in TINY]
     done = run("--stage", "1", "--stop-stage", "1", overrides=longer)
     assert done.returncode == 0, done.stderr
     assert "step 60/60" in done.stdout
     assert "step 40/60" not in done.stdout
-    assert (root / "exp/tiny/checkpoints/step-000000060.pt").exists()
+    assert (exp / "checkpoints/step-000000060.pt").exists()
+    stale = run("--stage", "4")
+    assert stale.returncode == 1  # the scorecard is of the model before
+    assert "run stage 3 again" in stale.stderr
 
 
 @pytest.mark.parametrize(
     ("override", "word"),
-    [("training.loop.stepz=3", "stepz"), ("training.optimizer.rate=fast", "rate")],
+    [
+        ("device=tpu", "tpu"),
+        ("training.loop.stepz=3", "stepz"),
+        ("training.optimizer.rate=fast", "rate"),
+    ],
 )
 def test_a_mistake_in_an_override_is_named(recipe, override, word):
-    run, _ = recipe
-    done = run("--stage", "1", "--stop-stage", "1", override)
+    run, root = recipe
+    run("--stop-stage", "0")
+    done = run("--stage", "1", "--stop-stage", "1", "--tag", "wrong", override)
     assert done.returncode == 1
     assert word in done.stderr
+    assert not (root / "exp" / "wrong").exists()
     assert "Traceback" not in done.stderr

@@ -5,14 +5,14 @@
 
 Writes OUT/codes-00000.safetensors, ...: each holds `indices`, uint16, the codes of 256 clips one
 after the other, `ends`, int64, where each clip ends among them, and as metadata the clips' ids and
-speakers (JSON lists) and the codec's fingerprint. Shards of the same codec that are there already are
-kept, so that a run that was stopped goes on; ranks take shards in turn.
+speakers (JSON lists) and the codec's fingerprint. Shards of the same codec and clips that are there
+already are kept, so that a run that was stopped goes on; ranks take shards in turn.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,49 +29,67 @@ from vqaudio.files import atomic_write
 from vqaudio.training import distributed
 
 CLIPS_PER_SHARD = 256
-BATCH = 16
+BATCH_SECONDS = 120
+"""Audio coded at once, padding included: enough to fill a GPU, little enough for any memory."""
 
 
 def encode_corpus(codec: Codec, corpus: Corpus, out: Path) -> None:
     """Write this rank's share of the shards."""
     out.mkdir(parents=True, exist_ok=True)
     starts = range(0, len(corpus.clips), CLIPS_PER_SHARD)
+    paths = [out / f"codes-{number:05d}.safetensors" for number in range(len(starts))]
+    if distributed.is_main():
+        for path in set(out.glob("codes-*.safetensors")) - set(paths):
+            path.unlink()  # of a larger corpus
     mine = range(distributed.rank(), len(starts), distributed.world_size())
     hidden = not (distributed.is_main() and sys.stderr.isatty())
     for number in tqdm(mine, unit="shard", disable=hidden):
-        path = out / f"codes-{number:05d}.safetensors"
-        if _fingerprint(path) == codec.fingerprint.hex():
-            continue
         clips = corpus.clips[starts[number] : starts[number] + CLIPS_PER_SHARD]
-        rows = _encode(codec, corpus, clips)
-        tensors = {
-            "indices": np.concatenate(rows).astype(np.uint16),
-            "ends": np.cumsum([len(row) for row in rows], dtype=np.int64),
-        }
         metadata = {
             "ids": json.dumps([clip.id for clip in clips]),
             "speakers": json.dumps([clip.speaker for clip in clips]),
             "fingerprint": codec.fingerprint.hex(),
         }
-        with atomic_write(path) as stream:
+        if _metadata(paths[number]) == metadata:
+            continue
+        rows = _encode(codec, corpus, clips)
+        tensors = {
+            "indices": np.concatenate(rows).astype(np.uint16),
+            "ends": np.cumsum([len(row) for row in rows], dtype=np.int64),
+        }
+        with atomic_write(paths[number]) as stream:
             stream.write(safetensors.numpy.save(tensors, metadata))
 
 
 def _encode(codec: Codec, corpus: Corpus, clips: Sequence[Clip]) -> list[np.ndarray]:
-    rows = []
-    for i in range(0, len(clips), BATCH):
-        waves = [torch.from_numpy(corpus.samples(clip)) for clip in clips[i : i + BATCH]]
+    """The codes of each clip, in order."""
+    rows: dict[str, np.ndarray] = {}
+    for batch in _batches(clips):
+        waves = [torch.from_numpy(corpus.samples(clip)) for clip in batch]
         lengths = [len(wave) for wave in waves]
         codes = codec.encode(pad_sequence(waves, batch_first=True), corpus.sample_rate, lengths)
-        rows += [row.indices[0].numpy() for row in codes]
-    return rows
+        rows |= {clip.id: row.indices[0].numpy() for clip, row in zip(batch, codes, strict=True)}
+    return [rows[clip.id] for clip in clips]
 
 
-def _fingerprint(path: Path) -> str | None:
-    """Of the codec that made a shard; None if there is no such shard."""
+def _batches(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
+    """Clips of about the same length together, so that little of a batch is padding."""
+    batch: list[Clip] = []
+    for clip in sorted(clips, key=lambda clip: clip.num_samples):
+        padded = (len(batch) + 1) * clip.num_samples / clip.sample_rate
+        if batch and padded > BATCH_SECONDS:
+            yield batch
+            batch = []
+        batch.append(clip)
+    if batch:
+        yield batch
+
+
+def _metadata(path: Path) -> dict[str, str] | None:
+    """Of a shard; None if there is no such shard."""
     try:
         with safe_open(path, "numpy") as shard:
-            return shard.metadata()["fingerprint"]
+            return shard.metadata()
     except (OSError, SafetensorError):
         return None
 

@@ -1,14 +1,11 @@
-"""From a training run to a model that can be shipped: averaged weights and their card.
+"""From a training run to a model that can be used: averaged weights and a card of the run.
 
-    python -m vqaudio.training.export RUN OUT [--checkpoint FILE] [--about JSON] [--scorecard JSON]
+    python -m vqaudio.training.export RUN OUT [--checkpoint FILE]
 
-RUN is what vqaudio-train had as output=. OUT gets model.safetensors and card.json. The card says what
-the run itself knows (steps, hours, data, machine); `--about` adds what only a person knows (name,
-licences, languages), `--scorecard` the figures of a vqaudio-evaluate report.
+RUN is what vqaudio-train had as output=. OUT gets model.safetensors and card.json.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,30 +56,14 @@ def _card(run: Path, model: VQVAEConfig, state: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _figures(report: Path) -> dict[str, Any]:
-    """The means of a scorecard, without its clips."""
-    report = json.loads(report.read_text())
-    wanted = ("bitrate", "scores", "codebook")
-    codecs = {name: {key: c[key] for key in wanted} for name, c in report["codecs"].items()}
-    return {"files": report["files"], "codecs": codecs}
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--checkpoint", type=Path, help="the newest of the run by default")
-    parser.add_argument("--about", type=Path, help="JSON whose entries are merged into the card")
-    parser.add_argument("--scorecard", type=Path, help="a report of vqaudio-evaluate -o")
     options = parser.parse_args(arguments)
     try:
-        codec = export(options.run, options.checkpoint)
-        about = json.loads(options.about.read_text()) if options.about else {}
-        data = codec.card["data"] | about.pop("data", {})
-        card = about | {"data": data}
-        if options.scorecard:
-            card["held_out"] = _figures(options.scorecard)
-        codec.save(options.out, card)
+        export(options.run, options.checkpoint).save(options.out)
     except (VqaudioError, OSError, ValueError, KeyError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 1

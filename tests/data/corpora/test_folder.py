@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,11 +64,38 @@ def test_held_out_speakers_are_in_no_training_data(tree, tmp_path):
     assert not train & held_out
 
 
-def test_the_same_speakers_are_held_out_when_files_are_added(tree):
+def test_a_speakers_new_files_do_not_change_sides(tree):
     files = folder.list_audio(tree)
-    chosen = folder.held_out_files(files, 0.5)
-    more = [*files, tree / "a" / "new.wav", tree / "e" / "new.wav"]
-    assert {f for f in folder.held_out_files(more, 0.5) if f.name != "new.wav"} == chosen
+    chosen = folder.held_out_files(files, tree, 0.5)
+    more = [*files, *(tree / speaker / "new.wav" for speaker in "abcd")]
+    again = folder.held_out_files(more, tree, 0.5)
+    assert {f for f in again if f.name != "new.wav"} == chosen
+    assert {f.parent for f in again} == {f.parent for f in chosen}
+
+
+@pytest.mark.parametrize("folders", [[f"s{i}" for i in range(20)], ["one"]])
+def test_something_is_always_held_out(folders):
+    files = [Path("root", folder, f"{i}.wav") for folder in folders for i in range(20)]
+    held_out = folder.held_out_files(files, Path("root"), 0.03)
+    assert 0 < len(held_out) <= 20
+    if len(folders) > 1:
+        assert len({f.parent for f in held_out}) == 1
+
+
+def test_prepared_once_and_not_from_something_else(tree, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(tree, out) == 0
+    before = (out / "train" / "samples.s16").stat().st_mtime_ns
+    assert run(tree, out) == 0
+    assert (out / "train" / "samples.s16").stat().st_mtime_ns == before
+    assert run(tree / "a", out) == 1
+    assert "was prepared from" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_text_is_still_listed(tree, tmp_path):
+    os.rename(tree / "d" / "text.wav", os.fsencode(tree / "d") + b"/caf\xe9.wav")
+    assert run(tree, tmp_path / "out") == 0
+    assert "caf" in (tmp_path / "out" / "rejected.tsv").read_text()
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])

@@ -3,12 +3,14 @@
     python -m vqaudio.data.corpora.folder AUDIO_DIR OUT_DIR [--held-out-dir DIR | --held-out SHARE]
 
 Writes OUT_DIR/train and OUT_DIR/held-out, two prepared corpora (`vqaudio.data.manifest`),
-OUT_DIR/held-out-audio, up to 200 of the held-out clips as FLAC, to be listened to and judged, and last
-OUT_DIR/rejected.tsv, which lists the files that were left out and why.
+OUT_DIR/held-out-audio, up to 200 of the held-out clips as FLAC, to be listened to and judged,
+OUT_DIR/rejected.tsv, which lists the files that were left out and why, and last OUT_DIR/source.json,
+which says what it was made from: a folder that is prepared already is left as it is.
 """
 
 import argparse
 import hashlib
+import json
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -24,11 +26,13 @@ from tqdm import tqdm
 from vqaudio import audio
 from vqaudio.data.manifest import Corpus, CorpusWriter
 from vqaudio.errors import VqaudioError
+from vqaudio.files import atomic_write
 from vqaudio.level import LevelMeter
 
 SAMPLE_RATE = 16000
 SILENCE_DB = 40  # below the loudest frame; what librosa trims at either end
 SHORTEST = 0.2  # seconds left after trimming
+SOURCE = "source.json"
 JUDGED = 200  # clips; more would only make evaluation slow
 
 
@@ -63,15 +67,21 @@ def prepare_file(path: Path) -> Prepared:
         return Prepared(path, problem=str(error))
 
 
-def held_out_files(files: list[Path], share: float) -> set[Path]:
-    """A share of the speakers, whole, chosen by hash so that more files do not reshuffle them;
-    of the files where there are too few speakers to spare one."""
+def speaker_of(path: Path, root: Path) -> str:
+    return path.relative_to(root).parent.as_posix()
 
-    def chosen(name: str) -> bool:
-        return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < share * 2**32
 
-    by_speaker = {f for f in files if chosen(f.parent.name)}
-    return by_speaker if 0 < len(by_speaker) < len(files) else {f for f in files if chosen(f.name)}
+def held_out_files(files: list[Path], root: Path, share: float) -> set[Path]:
+    """A share of the speakers, at least one, whole; of the files where there is only one speaker.
+
+    They are chosen by a hash of the name, so that new files of a speaker do not change sides.
+    """
+    group = {f: speaker_of(f, root) for f in files}
+    if len(set(group.values())) < 2:
+        group = {f: f.name for f in files}
+    names = sorted(set(group.values()), key=lambda name: hashlib.sha256(name.encode()).digest())
+    chosen = set(names[: max(1, round(share * len(names)))])
+    return {f for f in files if group[f] in chosen}
 
 
 def write_corpus(files: Iterable[Path], root: Path, out: Path, workers: int) -> list[Prepared]:
@@ -89,7 +99,7 @@ def write_corpus(files: Iterable[Path], root: Path, out: Path, workers: int) -> 
                 item.wave,
                 id=name.with_suffix("").as_posix(),
                 path=name.as_posix(),
-                speaker=name.parent.as_posix(),
+                speaker=speaker_of(item.path, root),
                 level=item.level,
                 sha256=item.sha256,
             )
@@ -104,9 +114,15 @@ def prepare(
     root: Path, out: Path, held_out_dir: Path | None, held_out_share: float, workers: int
 ) -> None:
     """The whole of stage 0. Raises VqaudioError if there is nothing to train on."""
+    source = {"audio_dir": str(root.resolve()), "held_out": held_out_share}
+    if held_out_dir is not None:
+        source["held_out"] = str(held_out_dir.resolve())
+    if _prepared_from(out, source):
+        print(f"{out} is prepared already")
+        return
     files = list_audio(root)
     if held_out_dir is None:
-        held_out, held_out_root = held_out_files(files, held_out_share), root
+        held_out, held_out_root = held_out_files(files, root, held_out_share), root
     else:
         held_out, held_out_root = set(list_audio(held_out_dir)), held_out_dir
     if not set(files) - held_out or not held_out:
@@ -116,9 +132,22 @@ def prepare(
     rejected += write_corpus(sorted(held_out), held_out_root, out / "held-out", workers)
     write_audio(Corpus(out / "held-out"), out / "held-out-audio")
     lines = [f"{item.path}\t{item.problem}\n" for item in rejected]
-    (out / "rejected.tsv").write_text("".join(lines))
+    with atomic_write(out / "rejected.tsv") as stream:
+        stream.write("".join(lines).encode(errors="backslashreplace"))
     if rejected:
         print(f"{len(rejected)} files left out: see {out / 'rejected.tsv'}")
+    with atomic_write(out / SOURCE) as stream:
+        stream.write(json.dumps(source).encode())
+
+
+def _prepared_from(out: Path, source: dict[str, str | float]) -> bool:
+    """Whether `out` is complete. Raises VqaudioError if it was made from something else."""
+    if not (out / SOURCE).exists():
+        return False
+    before = json.loads((out / SOURCE).read_text())
+    if before != source:
+        raise VqaudioError(f"{out} was prepared from {before}, not from {source}: remove it first")
+    return True
 
 
 def write_audio(corpus: Corpus, out: Path) -> None:

@@ -1,0 +1,45 @@
+import safetensors.numpy
+import torch
+
+from tests.small import small_model
+from vqaudio.codec import Codec
+from vqaudio.data import encode_corpus
+from vqaudio.data.manifest import Corpus, CorpusWriter
+
+
+def test_codes_are_those_of_each_clip_alone(tmp_path, speech, monkeypatch):
+    monkeypatch.setattr(encode_corpus, "CLIPS_PER_SHARD", 3)
+    monkeypatch.setattr(encode_corpus, "BATCH_SECONDS", 2)
+    writer = CorpusWriter(tmp_path / "corpus", 16000)
+    for i, length in enumerate([9000, 30000, 1000, 20000, 500]):
+        wave = speech[0][i * 1000 :][:length].numpy()
+        writer.add(wave, id=f"c{i}", path=f"c{i}", speaker=f"s{i}", level=-20.0, sha256="")
+    writer.close()
+    corpus, codec = Corpus(tmp_path / "corpus"), Codec(small_model())
+    out = tmp_path / "codes"
+    out.mkdir()
+    (out / "codes-00007.safetensors").write_bytes(b"of a larger corpus")
+    encode_corpus.encode_corpus(codec, corpus, out)
+    shards = sorted(out.iterdir())
+    assert [shard.name for shard in shards] == [
+        "codes-00000.safetensors",
+        "codes-00001.safetensors",
+    ]
+    rows = []
+    for shard in shards:
+        tensors = safetensors.numpy.load_file(shard)
+        start = 0
+        for end in tensors["ends"]:
+            rows.append(tensors["indices"][start:end])
+            start = end
+    for clip, row in zip(corpus.clips, rows, strict=True):
+        alone = codec.encode(torch.from_numpy(corpus.samples(clip)), 16000).indices[0]
+        assert (torch.from_numpy(row.astype("int64")) == alone).float().mean() > 0.999
+
+    made = shards[0].stat().st_mtime_ns
+    shards[1].unlink()
+    encode_corpus.encode_corpus(codec, corpus, out)  # goes on where it was
+    assert shards[0].stat().st_mtime_ns == made
+    assert shards[1].exists()
+    encode_corpus.encode_corpus(Codec(small_model(seed=1)), corpus, out)  # another codec: anew
+    assert shards[0].stat().st_mtime_ns != made
