@@ -1,5 +1,7 @@
 """A small model with random weights, and what "the same codes" means."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -15,11 +17,14 @@ SMALL = VQVAEConfig(
 )
 
 
+ONE_CODE_A_FRAME = replace(SMALL, encoder=replace(SMALL.encoder, widths=(4, 4, 6, 8, 12, 16, 16)))
+
+
 @torch.no_grad()
-def small_model(seed: int = 0) -> VQVAE:
+def small_model(seed: int = 0, config: VQVAEConfig = SMALL) -> VQVAE:
     """Weights large enough for every layer to matter, a codebook of vectors the encoder makes."""
     torch.manual_seed(seed)
-    model = VQVAE(SMALL).eval()
+    model = VQVAE(config).eval()
     for name, parameter in model.named_parameters():
         if name.endswith("down.weight"):
             parameter.mul_(20)
@@ -35,7 +40,10 @@ def small_model(seed: int = 0) -> VQVAE:
 
 @torch.inference_mode()
 def assert_same_codes(model: VQVAE, wave: Tensor, ours: Tensor, theirs: Tensor) -> None:
-    """Equal, but for near ties (relative distance gap below 1e-4) in at most one code, or 0.1 %.
+    """Equal, but for near ties in at most one code, or 0.1 %.
+
+    A tie: squared distances on the unit sphere that differ by 1e-4 of them, or by what float32 makes
+    of numbers near 1.
 
     wave: [B, T], what was coded, at the model's rate and level.
     """
@@ -52,4 +60,4 @@ def assert_same_codes(model: VQVAE, wave: Tensor, ours: Tensor, theirs: Tensor) 
     gaps = [
         (z - model.quantizer.lookup(codes[differ])).square().sum(-1) for codes in (ours, theirs)
     ]
-    assert ((gaps[0] - gaps[1]).abs() <= 1e-4 * torch.maximum(*gaps)).all()
+    assert ((gaps[0] - gaps[1]).abs() <= 1e-4 * torch.maximum(*gaps) + 2e-6).all()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vqaudio
-from tests.small import assert_same_codes, small_model
+from tests.small import ONE_CODE_A_FRAME, assert_same_codes, small_model
 from vqaudio import Codec, Codes, load_codec
 from vqaudio.audio import Resampler
 from vqaudio.codes import count_codes
@@ -21,6 +21,8 @@ from vqaudio.level import gain_for
 
 CODEC = Codec(small_model(), {"name": "small"})
 MODEL = CODEC.model
+CODECS = {2: CODEC, 1: Codec(small_model(config=ONE_CODE_A_FRAME))}
+"""By the number of codes in a frame."""
 
 
 def at_rate(wave: torch.Tensor, rate: int) -> torch.Tensor:
@@ -90,8 +92,9 @@ def test_level_is_taken_out_and_put_back(wave):
     assert coded_at == pytest.approx(float(alone), rel=1e-2)
 
 
-@pytest.mark.parametrize("rate", [16000, 22050])
-def test_a_batch_is_as_its_rows(rate, wave):
+@pytest.mark.parametrize(("rate", "frame_codes"), [(16000, 2), (22050, 2), (16000, 1), (22050, 1)])
+def test_a_batch_is_as_its_rows(rate, frame_codes, wave):
+    codec = CODECS[frame_codes]
     full = at_rate(wave, rate)[0]
     lengths = (len(full), 12345, 1, 5000, *range(6174, 6000, -17))
     # Rows that end in a step, which resampling smears; 6174 samples are a whole frame at 22050 Hz.
@@ -99,16 +102,17 @@ def test_a_batch_is_as_its_rows(rate, wave):
     batch = torch.stack([full, full.flip(0), full * 0.01, full, *steps])
     for row, length in enumerate(lengths):
         batch[row, length:] = np.nan  # what is beyond a row's end is nobody's business
-    codes = CODEC.encode(batch, rate, lengths)
-    audio = CODEC.decode(codes)
+    codes = codec.encode(batch, rate, lengths)
+    assert codes.frame_codes == frame_codes
+    audio = codec.decode(codes)
     assert audio.shape == batch.shape
     for row, length in enumerate(lengths):
-        alone = CODEC.encode(batch[row, :length], rate)
+        alone = codec.encode(batch[row, :length], rate)
         assert codes[row].levels == alone.levels
         given = to_model(batch[row : row + 1, :length], rate, alone.levels[0])
-        assert_same_codes(MODEL, given, codes[row].indices, alone.indices)
+        assert_same_codes(codec.model, given, codes[row].indices, alone.indices)
         assert not codes.indices[row, codes.num_codes(row) :].any()
-        decoded = CODEC.decode(codes[row])[0]
+        decoded = codec.decode(codes[row])[0]
         torch.testing.assert_close(decoded, audio[row, :length], rtol=0, atol=1e-4)
         assert not audio[row, length:].any()
 
@@ -160,11 +164,29 @@ def test_silence_stays_silence():
         (torch.zeros(2, 9), 16000, [9], "lengths"),
         (torch.zeros(2, 9), 16000, [9, 10], "lengths"),
         (torch.zeros(2, 9), 16000, [9, 0], "lengths"),
+        (torch.zeros(2, 9), 16000, [9, 8.5], "length must be a whole number"),
+        (torch.zeros(9), 16000.5, None, "whole number"),
+        (torch.zeros(9), float("nan"), None, "whole number"),
+        (torch.zeros(9), float("inf"), None, "whole number"),
+        (torch.zeros(9), None, None, "whole number"),
+        (torch.zeros(9), "16000", None, "whole number"),
+        (torch.zeros(9), torch.zeros(2), None, "whole number"),
     ],
 )
 def test_what_cannot_be_coded(wave, rate, lengths, message):
     with pytest.raises(AudioError, match=message):
         CODEC.encode(wave, rate, lengths)
+
+
+@pytest.mark.parametrize("kind", [float, np.float32, np.int64, torch.tensor])
+def test_a_whole_rate_of_any_type_is_taken(kind, wave, tmp_path):
+    codes = CODEC.encode(wave, kind(16000), [kind(5000)])
+    codes.save(tmp_path / "a.vqc")
+    assert Codes.load(tmp_path / "a.vqc").equal(CODEC.encode(wave[:, :5000], 16000))
+    stream = CODEC.encode_stream(kind(16000), codes.levels)
+    assert torch.equal(in_chunks(stream, wave[:, :5000], 999), codes.indices)
+    stream = CODEC.decode_stream(kind(16000), codes.levels, codes.lengths)
+    assert torch.equal(in_chunks(stream, codes.indices, 9), CODEC.decode(codes))
 
 
 def test_a_stream_refuses_what_is_no_number():
@@ -272,6 +294,15 @@ def test_no_gpu_is_told(saved, monkeypatch):
     assert load_codec(saved).device.type == "cpu"
     with pytest.raises(ModelError, match="CUDA"):
         load_codec(saved, device="cuda")
+
+
+@pytest.mark.parametrize("device", ["mps", "tpu", "meta", "cpu:x", "nonsense", "", None, "cuda:99"])
+def test_devices_that_are_not_there(device, saved, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for load in (load_codec, Codec.load):
+        with pytest.raises(ModelError, match="no device") as caught:
+            load(saved, device=device)
+        assert "\n" not in str(caught.value)
 
 
 def test_the_package_imports_at_once():

@@ -27,6 +27,7 @@ def make_codes(lengths=(44100,), sample_rate=44100, codebook_size=512, seed=0) -
         lengths=tuple(lengths),
         levels=tuple(-20.5 - row for row in range(len(lengths))),
         model=bytes(range(1, 9)),
+        frame_codes=FRAME // HOP,
     )
 
 
@@ -63,6 +64,23 @@ def test_rows_are_cut_to_their_own_codes():
         codes[3]
 
 
+def test_the_count_of_a_row_hangs_on_the_frame():
+    indices = torch.zeros(2, 250, dtype=torch.int64)
+    terms = 512, 64, 16000, 16000, (16000, 5000), (0.0, 0.0), bytes(8)  # 78.1 codes
+    counts = [Codes(indices, *terms, frame).num_codes(1) for frame in (1, 2, 3, 4)]
+    assert counts == [79, 80, 81, 80]
+    with pytest.raises(VqaudioError, match="frame_codes"):
+        Codes(indices, *terms)
+
+
+def test_what_a_file_does_not_keep_makes_no_difference():
+    codes = make_codes()
+    assert codes.equal(replace(codes, frame_codes=None))
+    ragged = make_codes(lengths=(16000, 5000), sample_rate=16000)
+    assert ragged.num_codes(1) == 80
+    assert not ragged.equal(replace(ragged, frame_codes=1))
+
+
 def test_equal_looks_at_every_field():
     codes = make_codes()
     assert codes.equal(make_codes())
@@ -88,6 +106,12 @@ def test_equal_looks_at_every_field():
         {"model_rate": 0},
         {"sample_rate": 0},
         {"sample_rate": 10_000_000},
+        {"sample_rate": 44100.0},
+        {"lengths": (44100.0,)},
+        {"frame_codes": 0},
+        {"frame_codes": 5},
+        {"frame_codes": None, "lengths": (44100, 1), "levels": (0.0, 0.0)}
+        | {"indices": torch.zeros(2, 252, dtype=torch.int64)},
         {"lengths": (0,)},
         {"lengths": (0,), "indices": torch.zeros(1, 0, dtype=torch.int64)},
         {

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.small import assert_same_codes, small_model
+from vqaudio import streaming
 from vqaudio.streaming import DecodeStream, EncodeStream
 
 MODEL = small_model()
@@ -97,6 +98,34 @@ def test_what_comes_out_can_be_trained_on(wave):
     audio = run(DecodeStream(MODEL, seconds=SECONDS), codes, [])
     assert not codes.is_inference()
     assert not audio.is_inference()
+
+
+BACKENDS = torch.backends.cuda.matmul, torch.backends.cudnn, torch.backends.cudnn.conv
+
+
+def settings_now() -> list:
+    names = "fp32_precision", "benchmark", "deterministic"
+    return [getattr(backend, name, None) for backend in BACKENDS for name in names]
+
+
+@pytest.mark.parametrize("name", ["allow_tf32", "fp32_precision"])
+def test_products_on_a_gpu_are_of_full_precision_for_as_long_as_needed(name):
+    """By either of PyTorch's names for it, which must not be told different things."""
+    matmul, cudnn, _ = BACKENDS
+    before = [(kind, kind.fp32_precision) for kind in (matmul, cudnn.conv, cudnn.rnn)]
+    try:
+        for backend in (matmul, cudnn):
+            setattr(backend, name, {"allow_tf32": True, "fp32_precision": "tf32"}[name])
+        wished = settings_now()
+        with streaming._repeatable():
+            assert (matmul.allow_tf32, cudnn.allow_tf32) == (False, False)
+            assert "tf32" not in (matmul.fp32_precision, cudnn.conv.fp32_precision)
+            assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
+        assert settings_now() == wished
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = False, True
+        for kind, precision in before:
+            kind.fp32_precision = precision
 
 
 def test_wrong_batch_is_refused():

@@ -24,6 +24,7 @@ from vqaudio.streaming import (
     check_finite,
     check_rate,
     cut_rows,
+    whole_number,
 )
 
 
@@ -54,7 +55,11 @@ class Codec:
 
     @classmethod
     def load(cls, directory: str | os.PathLike, device: str | torch.device = "cpu") -> "Codec":
-        """Read what `save` wrote. Raises ModelError when it is missing, damaged or inconsistent."""
+        """Read what `save` wrote, onto "cpu", "cuda", "cuda:1"..., or "auto": a GPU if there is one.
+
+        Raises ModelError when it is missing, damaged or inconsistent, or there is no such device.
+        """
+        device = _device(device)
         model, card = modelfiles.read(directory)
         return cls(model.to(device), card)
 
@@ -79,16 +84,21 @@ class Codec:
         would get alone. Raises AudioError for a wave or a rate that cannot be coded.
         """
         wave = _as_batch(wave)
-        lengths = (wave.shape[1],) * len(wave) if lengths is None else tuple(map(int, lengths))
+        if lengths is None:
+            lengths = (wave.shape[1],) * len(wave)
+        lengths = tuple(whole_number(length, "length") for length in lengths)
         if len(lengths) != len(wave) or not all(0 < n <= wave.shape[1] for n in lengths):
             raise AudioError(f"lengths must be {len(wave)} numbers in 1..{wave.shape[1]}")
-        check_rate(sample_rate)
+        sample_rate = check_rate(sample_rate)
         wave = cut_rows(wave[:, : max(lengths)], lengths)
         check_finite(wave)
         levels = _measure(wave, sample_rate, lengths)
         stream = self.encode_stream(sample_rate, levels, lengths)
         indices = torch.cat([stream.push(wave), stream.flush()], dim=1)
-        return Codes(indices, *self._terms(), sample_rate, lengths, levels, self.fingerprint)
+        frame_codes = self.model.frame // self.model.hop
+        return Codes(
+            indices, *self._terms(), sample_rate, lengths, levels, self.fingerprint, frame_codes
+        )
 
     def decode(self, codes: Codes) -> Tensor:
         """Waves float32 [B, T] at codes.sample_rate, T the longest length, zero past each row's.
@@ -108,7 +118,7 @@ class Codec:
     ) -> WaveEncoder:
         """Code while waves come in: push(wave [B, n]) -> indices [B, m], flush() -> the rest.
 
-        levels: of each row, in dB re full scale (vqaudio.audio.LevelMeter, or a guess);
+        levels: of each row, in dB re full scale (vqaudio.level.LevelMeter, or a guess);
         lengths: of each row, where they differ; seconds: audio per piece, small for live use.
         """
         return WaveEncoder(self.model, sample_rate, levels, lengths, seconds)
@@ -145,14 +155,26 @@ def load_codec(name_or_directory: str | os.PathLike = "speech64", device: str = 
     device: "cpu", "cuda", or "auto": a GPU if there is one. Raises ModelError when there is no such
     model or device.
     """
-    cuda = torch.cuda.is_available()
-    if device == "auto":
-        device = "cuda" if cuda else "cpu"
-    if str(device).startswith("cuda") and not cuda:
-        raise ModelError("no CUDA device was found")
     if name_or_directory not in pretrained.names() and Path(name_or_directory).is_dir():
         return Codec.load(name_or_directory, device)
     return Codec.load(pretrained.find(str(name_or_directory)), device)
+
+
+def _device(name: str | torch.device) -> torch.device:
+    cuda = torch.cuda.is_available()
+    if name == "auto":
+        name = "cuda" if cuda else "cpu"
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ModelError(f"no device {str(name)!r}: there are cpu, cuda and auto")
+    if device.type == "cuda" and not cuda:
+        raise ModelError("no CUDA device was found")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f"no device {str(name)!r}: there are {torch.cuda.device_count()} of cuda")
+    return device
 
 
 def _as_batch(wave: Tensor | np.ndarray) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -17,10 +18,8 @@ MAX_RATE = 768_000
 """Highest sample rate of a recording, Hz."""
 MAX_CHANNELS = 32
 """Most channels of one recording (a batch of clips may have more rows)."""
-FRAME_CODES = 2
-"""Models work on pairs of codes, so a row holds an even number of them."""
-MAX_SPARE_CODES = 2 * FRAME_CODES
-"""Codes may span at most this many codes more than the samples they stand for."""
+MAX_FRAME_CODES = 4
+"""Most codes in what a model works on at once, so the most that a row has to spare."""
 
 
 def model_length(length: int, sample_rate: int, model_rate: int) -> int:
@@ -40,7 +39,12 @@ def count_codes(length: int, sample_rate: int, model_rate: int, frame: int, hop:
 def codes_fit(count: int, length: int, sample_rate: int, model_rate: int, hop: int) -> bool:
     """Whether `count` codes can stand for `length` samples: no less, and hardly more."""
     spare = count * hop - model_length(length, sample_rate, model_rate)
-    return 0 <= spare <= MAX_SPARE_CODES * hop
+    return 0 <= spare <= MAX_FRAME_CODES * hop
+
+
+def bits_per_code(codebook_size: int) -> int:
+    """Bits that one code takes when packed: 9 for 512 codes."""
+    return (codebook_size - 1).bit_length()
 
 
 def check_format(
@@ -52,6 +56,8 @@ def check_format(
     model: bytes,
 ) -> None:
     """Raise VqaudioError unless these fields of `Codes` are in range."""
+    if not all(isinstance(n, Integral) for n in (codebook_size, hop, model_rate, sample_rate)):
+        raise VqaudioError("codebook size, hop and rates must be whole numbers")
     if not 2 <= codebook_size <= 0xFFFF:
         raise VqaudioError(f"codebook size {codebook_size} is not in 2..65535")
     if not 1 <= hop <= 0xFFFF:
@@ -71,7 +77,8 @@ class Codes:
     """The codes of one recording, or of a batch of clips, and what it takes to decode them.
 
     A row is a channel of one recording or a clip of a batch. All rows share one original rate;
-    clips may differ in length, and a row's indices past its own count are 0.
+    clips may differ in length, and a row's indices past its own count are 0. That count hangs on
+    the frame of the model, so rows of different lengths need `frame_codes`.
 
     Raises VqaudioError when a field is out of range or the fields contradict each other.
     """
@@ -92,6 +99,9 @@ class Codes:
     """For each row, its level in dB re full scale: multiples of 0.5 in [-64, 63.5]."""
     model: bytes
     """Fingerprint of the model that made the codes, 8 bytes."""
+    frame_codes: int | None = None
+    """Codes in what the model works on at once, 1 to 4; a row's own count is a multiple of it.
+    May be None where all rows are equally long, as in what comes from a file."""
 
     def __post_init__(self) -> None:
         indices = self.indices
@@ -103,9 +113,15 @@ class Codes:
         check_format(
             self.codebook_size, self.hop, self.model_rate, self.sample_rate, self.levels, self.model
         )
+        if not all(isinstance(length, Integral) for length in self.lengths):
+            raise VqaudioError("lengths must be whole numbers")
         if min(self.lengths) < 1:
             raise VqaudioError("codes of no samples at all")
         longest = max(self.lengths)
+        if self.frame_codes is None and min(self.lengths) < longest:
+            raise VqaudioError("rows of different lengths need frame_codes")
+        if self.frame_codes not in (None, *range(1, MAX_FRAME_CODES + 1)):
+            raise VqaudioError(f"frame_codes {self.frame_codes} is not in 1..{MAX_FRAME_CODES}")
         if not codes_fit(count, longest, self.sample_rate, self.model_rate, self.hop):
             raise VqaudioError(f"{count} codes a row do not fit {longest} samples")
         if int(indices.min()) < 0 or int(indices.max()) >= self.codebook_size:
@@ -136,7 +152,7 @@ class Codes:
         length = self.lengths[row]
         if length == max(self.lengths):
             return count
-        frame = FRAME_CODES * self.hop
+        frame = self.frame_codes * self.hop
         return min(count, count_codes(length, self.sample_rate, self.model_rate, frame, self.hop))
 
     @property
@@ -147,13 +163,18 @@ class Codes:
     @property
     def bits_per_code(self) -> int:
         """Bits that one code takes when packed: 9 for 512 codes."""
-        return (self.codebook_size - 1).bit_length()
+        return bits_per_code(self.codebook_size)
 
     def equal(self, other: Codes) -> bool:
-        """Whether both hold the same codes, wherever their tensors live."""
+        """Whether both hold the same codes, wherever their tensors live.
 
-        def fields(codes: Codes) -> tuple:
-            return tuple(value for name, value in vars(codes).items() if name != "indices")
+        Of `frame_codes`, which files do not keep, only what follows from it is compared.
+        """
+
+        def fields(codes: Codes) -> list:
+            left_out = ("indices", "frame_codes")
+            counts = [codes.num_codes(row) for row in range(len(codes))]
+            return [counts, *(v for k, v in vars(codes).items() if k not in left_out)]
 
         return fields(self) == fields(other) and torch.equal(
             self.indices.cpu(), other.indices.cpu()

@@ -37,7 +37,9 @@ or taken from another file is noticed by that.
 
 Codes and samples must agree: with N codes per channel in all blocks together, and S the number of
 samples of the original times the model's rate over the original's, rounded up,
-0 <= N * hop - S <= 4 * hop. A file stands in silence: decoding starts at its first code and the
+0 <= N * hop - S <= 4 * hop. That is all a reader need know of the model's frame (the codes that it
+works on at once, four at most): all channels are equally long, so all codes are codes of all of
+them. A file stands in silence: decoding starts at its first code and the
 wave is cut after the last sample.
 
 How many codes a block has is the writer's choice; this one puts 1536 in each but the last. With
@@ -56,7 +58,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from vqaudio.codes import MAX_CHANNELS, Codes, check_format, codes_fit
+from vqaudio.codes import MAX_CHANNELS, Codes, bits_per_code, check_format, codes_fit
 from vqaudio.errors import ContainerError, VqaudioError
 from vqaudio.files import atomic_write
 
@@ -97,7 +99,7 @@ class Header:
 
     @property
     def bits_per_code(self) -> int:
-        return (self.codebook_size - 1).bit_length()
+        return bits_per_code(self.codebook_size)
 
     def payload_bytes(self, count: int) -> int:
         """Size of the payload of a block of `count` codes per channel."""
@@ -111,12 +113,14 @@ class Header:
 class Writer:
     """Writes a file to a binary stream, which need not be seekable, as codes become known.
 
-    The file is complete only after `close`. Raises what the stream's write raises.
+    The file is complete only after `close`. `num_codes` (per channel) and `num_bytes` tell how
+    much was written: a pipe cannot be asked. Raises what the stream's write raises.
     """
 
     def __init__(self, stream: BinaryIO, header: Header) -> None:
         self.header = header
         self.num_codes = 0
+        self.num_bytes = 0
         self._stream = stream
         self._pending: list[np.ndarray] = []
         self._pending_codes = 0
@@ -174,14 +178,15 @@ class Writer:
     def _put(self, record: bytes) -> None:
         self._crc = _CRC.pack(zlib.crc32(self._crc + record))
         self._stream.write(record + self._crc)
+        self.num_bytes += len(record) + len(self._crc)
 
 
 class Reader:
     """Reads a file from a binary stream, which need not be seekable, block by block.
 
-    `header` is there at once; iterate for blocks, int64 [C, n]; `num_samples` and `num_codes`
-    (both per channel) are known after the last one. Every block is checked before it is handed
-    out. Holds one block at a time (at most 4 MB of file), whatever the bytes say.
+    `header` is there at once; iterate for blocks, int64 [C, n]; `num_samples`, `num_codes` (both
+    per channel) and `num_bytes` are known after the last one. Every block is checked before it is
+    handed out. Holds one block at a time (at most 4 MB of file), whatever the bytes say.
 
     Raises ContainerError when the bytes are not a sound file.
     """
@@ -191,6 +196,7 @@ class Reader:
         self.num_codes = 0
         self.num_samples: int | None = None
         self.header, self._crc = _read_header(stream)
+        self.num_bytes = _FIXED.size + self.header.channels + _CRC.size
 
     def __iter__(self) -> Iterator[np.ndarray]:
         header = self.header
@@ -223,6 +229,7 @@ class Reader:
         if stored != _CRC.pack(zlib.crc32(self._crc + record)):
             raise ContainerError(f"damaged after {self.num_codes} codes (checksum does not match)")
         self._crc = stored
+        self.num_bytes += len(record) + len(stored)
 
 
 def read(path: str | os.PathLike) -> Codes:

@@ -6,7 +6,7 @@ WaveEncoder and WaveDecoder take and give any.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -80,7 +80,7 @@ class WaveEncoder:
         lengths: Sequence[int] | None = None,
         seconds: float = PIECE_SECONDS,
     ):
-        check_rate(sample_rate)
+        sample_rate = check_rate(sample_rate)
         self._rates = sample_rate, model.sample_rate
         self._gain = _gains(levels)
         self._resampler = Resampler(*self._rates, len(levels))
@@ -120,7 +120,7 @@ class WaveDecoder:
         lengths: Sequence[int] | None = None,
         seconds: float = PIECE_SECONDS,
     ):
-        check_rate(sample_rate)
+        sample_rate = check_rate(sample_rate)
         self._length = max(lengths) if lengths else None
         self._gain = 1 / _gains(levels)
         self._stream = DecodeStream(model, len(levels), seconds)
@@ -194,10 +194,24 @@ def check_finite(wave: Tensor) -> None:
         raise AudioError("samples that are infinite or not a number")
 
 
-def check_rate(sample_rate: int) -> None:
-    """Raise AudioError unless recordings of this rate, in Hz, can be coded."""
-    if not MIN_RATE <= sample_rate <= MAX_RATE:
-        raise AudioError(f"sample rate {sample_rate} Hz is not in {MIN_RATE}..{MAX_RATE}")
+def check_rate(sample_rate: float) -> int:
+    """The rate as an int (16000.0 is one). AudioError unless recordings of it, in Hz, can be coded."""
+    rate = whole_number(sample_rate, "sample rate")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(f"sample rate {rate} Hz is not in {MIN_RATE}..{MAX_RATE}")
+    return rate
+
+
+def whole_number(value: float, name: str) -> int:
+    """`value` as an int; AudioError, which calls it `name`, when it is none."""
+    try:
+        number = int(value)
+        exact = bool(number == value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        exact = False
+    if not exact:
+        raise AudioError(f"{name} must be a whole number")
+    return number
 
 
 def _gains(levels: Sequence[float]) -> Tensor:
@@ -220,7 +234,8 @@ def _silent_when_empty(
         device = next(model.parameters()).device
         # A CPU gains nothing from many rows at once, and would need memory for them all.
         groups = window.split(1 if device.type == "cpu" else len(window))
-        with torch.inference_mode(), _repeatable():
+        exactly = _repeatable() if device.type == "cuda" else nullcontext()
+        with torch.inference_mode(), exactly:
             return torch.cat([method(rows.to(device)).cpu() for rows in groups])
 
     return run
@@ -232,7 +247,21 @@ def _repeatable() -> Iterator[None]:
 
     TF32 keeps ten bits of a mantissa, which moves codes between nearly equal neighbours.
     """
-    with torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    ):
+    # Not cudnn.flags: it fails where the caller has set fp32_precision, the newer name of
+    # allow_tf32. PyTorch wants both names to agree, so both are set, and put back.
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    kinds = matmul, cudnn.conv, cudnn.rnn
+    precisions = [kind.fp32_precision for kind in kinds]
+    choices = cudnn.benchmark, cudnn.deterministic
+    try:
+        cudnn.benchmark, cudnn.deterministic = False, True
+        matmul.allow_tf32 = cudnn.allow_tf32 = False
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
         yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = choices
+        matmul.allow_tf32 = precisions[0] == "tf32"
+        cudnn.allow_tf32 = precisions[1] == "tf32"
+        for kind, precision in zip(kinds, precisions, strict=True):
+            kind.fp32_precision = precision
