@@ -72,8 +72,7 @@ def encode_file(
         )
         stream = codec.encode_stream(info.sample_rate, header.levels)
         with _output(target, force) as output:
-            counted = _Counted(output)
-            writer = Writer(counted, header)
+            writer = Writer(output, header)
             done = 0
             for wave in _blocks(sound, keep_channels):
                 writer.write(stream.push(wave))
@@ -84,7 +83,7 @@ def encode_file(
             if done != num_samples:
                 raise AudioError(CHANGED)
             writer.close(num_samples)
-    return Transcoded(num_samples / info.sample_rate, counted.num_bytes)
+    return Transcoded(num_samples / info.sample_rate, writer.num_bytes)
 
 
 def decode_file(
@@ -102,8 +101,7 @@ def decode_file(
     with _input(source) as packed:
         header = Reader(packed).header
         codec.check(header.model, header.codebook_size, header.hop, header.model_rate)
-        num_samples, num_codes = _verify(packed)
-        num_bytes = packed.tell()
+        num_samples, num_codes, num_bytes = _verify(packed)
         rate, channels = header.sample_rate, header.channels
         stream = codec.decode_stream(rate, header.levels, (num_samples,) * channels)
         with _output(target, force) as output, AudioWriter(output, rate, channels) as writer:
@@ -125,13 +123,13 @@ def _blocks(sound: BinaryIO, keep_channels: bool) -> Iterator[Tensor]:
     return blocks if keep_channels else map(to_mono, blocks)
 
 
-def _verify(packed: BinaryIO) -> tuple[int, int]:
-    """Samples and codes per channel, once every checksum has been found right."""
+def _verify(packed: BinaryIO) -> tuple[int, int, int]:
+    """Samples and codes per channel, and bytes, once every checksum has been found right."""
     packed.seek(0)
     reader = Reader(packed)
     for _ in reader:
         pass
-    return reader.num_samples, reader.num_codes
+    return reader.num_samples, reader.num_codes, reader.num_bytes
 
 
 def _input(source: str | os.PathLike | BinaryIO) -> AbstractContextManager[BinaryIO]:
@@ -150,15 +148,3 @@ def _output(target: str | os.PathLike, force: bool) -> Iterator[BinaryIO]:
         stream.seek(0)
         shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
         sys.stdout.buffer.flush()
-
-
-class _Counted:
-    """A stream to write to, and how many bytes went there: a pipe cannot be asked."""
-
-    def __init__(self, stream: BinaryIO):
-        self._stream = stream
-        self.num_bytes = 0
-
-    def write(self, data: bytes) -> int:
-        self.num_bytes += len(data)
-        return self._stream.write(data)
