@@ -4,6 +4,7 @@ import os
 import struct
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vqaudio import audio
-from vqaudio.audio import AudioWriter, LevelMeter, Resampler
+from vqaudio.audio import AudioWriter, Resampler
 from vqaudio.errors import AudioError
 from vqaudio.files import atomic_write
-from vqaudio.level import gain_for
+from vqaudio.level import LevelMeter, gain_for
 
 RATES = [8000, 11025, 16000, 22050, 44100, 48000]
 
@@ -401,3 +402,38 @@ def test_mono_is_the_mean():
     wave = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
     assert audio.to_mono(wave).tolist() == [[0.5, 0.25]]
     assert torch.equal(audio.to_mono(wave[:1]), wave[:1])
+
+
+def test_files_are_found_in_order(tmp_path):
+    names = ["b.wav", "a/c.FLAC", "a/.hidden.wav", ".hidden/d.wav", "a.wav", "a/b/e.mp3", "f.txt"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nothing")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    found = [tmp_path / name for name in ("a/b/e.mp3", "a/c.FLAC", "a.wav", "b.wav")]
+    assert audio.find(tmp_path) == audio.find(str(tmp_path)) == sorted(found)
+    assert audio.find(tmp_path, frozenset({".txt"})) == [tmp_path / "f.txt"]
+    assert audio.find(tmp_path / ".hidden") == [tmp_path / ".hidden/d.wav"]
+    for nothing in (tmp_path / "a.wav", tmp_path / "nothing"):
+        with pytest.raises(NotADirectoryError, match="not a folder"):
+            audio.find(nothing)
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b.wav").touch()
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "a":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError):
+        audio.find(tmp_path)
+    errors = []
+    assert audio.find(tmp_path, on_error=errors.append) == [tmp_path / "b.wav"]
+    assert [error.filename for error in errors] == [str(tmp_path / "a")]

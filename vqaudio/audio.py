@@ -6,14 +6,16 @@ an hour than for ten seconds, except `read`.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -25,22 +27,6 @@ from torch import Tensor
 from vqaudio.codes import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from vqaudio.errors import AudioError
 from vqaudio.files import atomic_write
-from vqaudio.level import LevelMeter, gain_for
-
-__all__ = [
-    "SUFFIXES",
-    "AudioInfo",
-    "AudioWriter",
-    "LevelMeter",
-    "Resampler",
-    "gain_for",
-    "open_source",
-    "probe",
-    "read",
-    "read_blocks",
-    "to_mono",
-    "write",
-]
 
 SUFFIXES = frozenset({".aif", ".aiff", ".au", ".caf", ".flac", ".mp3"}) | frozenset(
     {".oga", ".ogg", ".opus", ".sph", ".w64", ".wav"}
@@ -60,6 +46,30 @@ class AudioInfo:
     sample_rate: int
     channels: int
     frames: int
+
+
+def find(
+    root: str | os.PathLike,
+    suffixes: frozenset[str] = SUFFIXES,
+    on_error: Callable[[OSError], None] | None = None,
+) -> list[Path]:
+    """Every file below `root` that is called as a sound file is, sorted, as paths from `root`.
+
+    suffixes: lower case, with the dot. Hidden files and folders are left out, and links to folders
+    are not followed. Raises NotADirectoryError if root is no folder, OSError for a folder below
+    that cannot be read, unless on_error takes these.
+    """
+    if not os.path.isdir(root):
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder", os.fspath(root))
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    found = []
+    for parent, folders, names in os.walk(root, onerror=on_error or fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in suffixes and path.is_file())
 
 
 @contextmanager

@@ -20,7 +20,10 @@ SAMPLE_RATE = 16000
 MAX_DELAY = 0.1
 """Seconds within which a delay is looked for, either way."""
 MEL_SCALES = ((256, 20), (512, 40), (1024, 80), (2048, 160))
-"""Window in samples (hop a quarter) and number of bands of each scale of the mel distance."""
+"""Window in samples (hop a quarter) and number of bands of each scale of the mel distance.
+
+Fixed here, whatever scales a model is trained on: what is measured must stay comparable.
+"""
 
 
 def align(reference: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ import torch
 
 from vqaudio import audio
 from vqaudio.codec import Codec
-from vqaudio.codes import Codes
+from vqaudio.codes import Codes, bits_per_code
 from vqaudio.errors import AudioError, VqaudioError
 from vqaudio.evaluation.metrics import METRICS, align
 from vqaudio.evaluation.peers import SAMPLE_RATE, Coded, Coder
@@ -38,7 +38,7 @@ class CodecCoder:
     def __init__(self, codec: Codec, name: str):
         self.codec, self.name = codec, name
         model = codec.model
-        bits = math.ceil(math.log2(model.codebook_size))
+        bits = bits_per_code(model.codebook_size)
         self.nominal: float | None = model.sample_rate / model.hop * bits
 
     def missing(self) -> str | None:
@@ -55,15 +55,6 @@ class CodecCoder:
             end = perf_counter()
             usage = np.bincount(codes.indices.flatten().numpy(), minlength=codes.codebook_size)
             return Coded(decoded, path.stat().st_size, encoded - start, end - encoded, usage)
-
-
-def find_clips(directory: str | os.PathLike) -> list[Path]:
-    """Every audio file below that is not hidden, sorted. OSError when there is no such folder."""
-    directory = Path(directory)
-    if not directory.is_dir():
-        raise NotADirectoryError("not a folder")
-    found = (path for path in directory.rglob("[!.]*") if path.suffix.lower() in audio.SUFFIXES)
-    return sorted(path for path in found if path.is_file())
 
 
 def read_clip(path: str | os.PathLike) -> np.ndarray:
@@ -117,9 +108,10 @@ def scorecard(
 
     on_clip(codec, path, error) is told of each clip done, error being None or one line. A codec
     that is missing and clips that fail are named in the report, and left out of its means.
-    VqaudioError when there are no clips, or two codecs have one name.
+    VqaudioError when there are no clips, or two codecs have one name; OSError when there is no such
+    folder.
     """
-    directory, paths = Path(directory), find_clips(directory)
+    directory, paths = Path(directory), audio.find(directory)
     if not paths:
         raise VqaudioError("no audio files in this folder")
     if len({coder.name for coder in coders}) < len(coders):
