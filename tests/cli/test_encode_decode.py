@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -279,19 +280,6 @@ def test_folders_that_are_not_there(call, place):
     assert files(place) == ["a.wav"]
 
 
-def test_full_disk(call, place, monkeypatch):
-    from vqaudio import transcode
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    sound("a.wav")
-    monkeypatch.setattr(transcode.Writer, "close", full)
-    status, said = call(encode, "a.wav")
-    assert (status, said) == (1, "vqaudio-encode: a.wav: No space left on device\n")
-    assert files(place) == ["a.wav"]
-
-
 def test_interrupt_leaves_nothing(call, place, monkeypatch):
     from vqaudio import transcode
 
@@ -397,18 +385,49 @@ def test_a_reader_that_leaves_is_no_news(model, place, elsewhere, sound_vqc):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-def test_ctrl_c_leaves_nothing(model, place, elsewhere):
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
+@pytest.mark.parametrize(("tool", "pipe"), [("encode", False), ("decode", True)])
+def test_full_disk(tool, pipe, model, place, elsewhere, sound_vqc):
+    source = {"encode": sound("a.wav"), "decode": "a.vqc"}[tool]
+    Path("a.vqc").write_bytes(sound_vqc)
+    words = command(tool, "-qm", model, source, "-o", "-" if pipe else str(FULL))
+    with open(FULL, "wb") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"vqaudio-{tool}: {source}: No space left on device\n"
+
+
+@pytest.mark.parametrize("tool", [encode, decode])
+def test_what_a_disk_has_no_room_for_leaves_nothing(tool, call, place, sound_vqc):
+    """A limit on the size of files stands in for the disk: writing fails in the middle for real."""
+    source = {encode: sound("a.wav"), decode: "a.vqc"}[tool]
+    Path("a.vqc").write_bytes(sound_vqc)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        status, said = call(tool, source, "-o", "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (status, said) == (1, f"vqaudio-{tool.__name__[12:]}: {source}: File too large\n")
+    assert files(place) == ["a.vqc", "a.wav"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_nothing(number, status, model, place, elsewhere):
     """For real: a signal while a long file is being coded."""
     sound("a.wav", np.random.default_rng(0).standard_normal(16000 * 300) * 0.1)
     process = subprocess.Popen(
         command("encode", "-m", model, "a.wav"),
         stderr=subprocess.PIPE,
-        # Where the tests run in the background, children are born deaf to it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # Where the tests run in the background, children are born deaf to some of them.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     while not list(place.glob(".vqaudio-*")) and process.poll() is None:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.communicate()[1] == b""
-    assert process.returncode == 130
+    assert process.returncode == status
     assert files(place) == ["a.wav"]

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -64,6 +65,52 @@ def test_bad_files_are_told_and_the_others_still_done(path, tmp_path, capsys):
     assert "No such file" in lines[3]
 
 
+def test_names_stay_on_one_line(path, tmp_path, capsys):
+    os.rename(path, tmp_path / "two\nlines\x1b.vqc")
+    assert main([str(tmp_path / "two\nlines\x1b.vqc"), str(tmp_path / "a\nb")]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{tmp_path}/two?lines?.vqc\n  model:")
+    assert err == f"vqaudio-info: {tmp_path}/a?b: No such file or directory\n"
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "vqaudio.cli.info", *map(str, arguments)]
+
+
+def test_a_reader_that_leaves_is_no_news(path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command(path), stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_disk_is_one_line(path):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command(path), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "vqaudio-info: standard output: No space left on device\n"
+
+
+def test_ctrl_c_is_quiet(tmp_path):
+    make_codes((44100 * 200,) * 2).save(tmp_path / "long.vqc")
+    data = (tmp_path / "long.vqc").read_bytes()
+    process = subprocess.Popen(
+        command("-"),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Where the tests run in the background, children are born deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert len(data) > 1.5 * 65536  # more than a pipe holds: once written, some has been read
+    os.write(process.stdin.fileno(), data[:-1])
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert process.stderr.read() == b""
+    process.stdin.close()
+
+
 def test_standard_input(path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     assert main(["--json", "-"]) == 0
@@ -78,12 +125,7 @@ def test_wrong_usage_is_exit_2(capsys):
 
 
 def test_it_runs_as_a_module(path):
-    run = subprocess.run(
-        [sys.executable, "-m", "vqaudio.cli.info", str(path), str(path) + "x"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = subprocess.run(command(path, f"{path}x"), capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stdout.startswith(str(path))
     assert len(run.stderr.splitlines()) == 1

@@ -1,17 +1,21 @@
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from tests.small import small_model
+from vqaudio.audio import find
 from vqaudio.cli.evaluate import main
 from vqaudio.codec import Codec
 from vqaudio.errors import VqaudioError
 from vqaudio.evaluation.metrics import METRICS
 from vqaudio.evaluation.peers import PEERS, CommandPeer, FunctionPeer, mulaw_decode, mulaw_encode
-from vqaudio.evaluation.scorecard import CodecCoder, find_clips, hash_files, interval, scorecard
+from vqaudio.evaluation.scorecard import CodecCoder, hash_files, interval, scorecard
 from vqaudio.evaluation.table import table
 
 GONE = CommandPeer("gone", "no-such-program", "no-such-program", 8000, 1)
@@ -132,10 +136,52 @@ def test_no_clips_and_equal_names(tmp_path, folder):
 
 def test_the_hash_tells_files_apart(folder, tmp_path):
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    before = hash_files(folder, find_clips(folder))
-    assert hash_files(tmp_path, find_clips(tmp_path)) == before
+    (tmp_path / ".hidden").mkdir()
+    shutil.copy(folder / "a.wav", tmp_path / ".hidden")
+    before = hash_files(folder, find(folder))
+    assert hash_files(tmp_path, find(tmp_path)) == before
     (tmp_path / "a.wav").rename(tmp_path / "c.wav")
-    assert hash_files(tmp_path, find_clips(tmp_path)) != before
+    assert hash_files(tmp_path, find(tmp_path)) != before
+
+
+def test_models_of_one_name_are_told_apart(tmp_path, capsys):
+    """By their fingerprints; a model that is given twice is measured once."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)
+    codecs = [Codec(small_model(seed)) for seed in (0, 0, 1)]
+    names = ["speech", "again", "speech"]
+    arguments = ["--peers", "", "-o", str(tmp_path / "report.json"), str(tmp_path)]
+    for number, (codec, name) in enumerate(zip(codecs, names, strict=True)):
+        codec.save(tmp_path / str(number), {"name": name})
+        arguments += ["-m", str(tmp_path / str(number))]
+    assert main(arguments) == 0
+    hexes = [Codec.load(tmp_path / number).fingerprint.hex()[:8] for number in ("0", "2")]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["codecs"]) == [f"speech {digits}" for digits in hexes]
+    assert f"speech {hexes[1]}" in capsys.readouterr().out
+
+
+def test_a_name_is_one_line_and_no_peers(tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)
+    for name, shown in (("a\nb", "a?b"), ("mulaw", "mulaw ")):
+        Codec(small_model()).save(tmp_path / "model", {"name": name})
+        assert main(["-m", str(tmp_path / "model"), str(tmp_path)]) == 0
+        assert capsys.readouterr().out.splitlines()[1].startswith(shown)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_table_that_cannot_be_printed_is_one_line(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)
+    words = [sys.executable, "-m", "vqaudio.cli.evaluate", "-m", "none", "-p", "mulaw"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*words, "-o", str(tmp_path / "report.json"), str(tmp_path)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "vqaudio-evaluate: standard output: No space left on device\n"
+    assert (tmp_path / "report.json").exists()
 
 
 def test_interval():
@@ -152,7 +198,7 @@ def test_command(folder, model, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "mulaw" in printed.out
     assert printed.err == ""
-    assert set(json.loads(out.read_text())["codecs"]) == {str(model), "mulaw"}
+    assert set(json.loads(out.read_text())["codecs"]) == {model.name, "mulaw"}
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,19 @@
-"""What vqaudio-encode and vqaudio-decode share: arguments, names of outputs, errors, reporting.
+"""What the command lines share: errors, signals, and, of vqaudio-encode and vqaudio-decode, the
+arguments, names of outputs and reporting.
 
 PyTorch is imported late, so that --help and wrong usage answer at once.
 """
 
+import _thread
 import argparse
 import os
+import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,7 +100,7 @@ def plan(inputs: Sequence[str], output: str | None, tool: Tool) -> tuple[list[Jo
     for path in inputs:
         root, sources = os.path.dirname(path), [path]
         if path != PIPE and os.path.isdir(path):
-            root, sources = path, list(_walk(path, tool.suffixes, failures))
+            root, sources = path, _files_in(path, tool.suffixes, failures)
             if not sources:
                 failures.append(Failure(path, "nothing to work on in this folder"))
         for source in sources:
@@ -115,19 +119,97 @@ def plan(inputs: Sequence[str], output: str | None, tool: Tool) -> tuple[list[Jo
 
 def run(prog: str, options: argparse.Namespace, start: Callable[[], Tool]) -> int:
     """Do everything, report, and return the exit status. `start` imports what is slow."""
-    try:
+
+    def work() -> int:
         try:
             tool = start()
         except VqaudioError as error:
             complain(prog, options.model or "model", str(error))
             return 1
         return _run(prog, options, tool)
+
+    return guarded(prog, work)
+
+
+def guarded(prog: str, work: Callable[[], int]) -> int:
+    """The exit status that `work` returns, or that of what cut it short, which is told in a line.
+
+    130 for Ctrl-C; a terminated process (SIGTERM, SIGHUP) ends with SystemExit 143 or 129 once
+    unfinished files are cleaned away; 1 when standard output takes no more.
+    """
+    try:
+        with _exit_on_signals():
+            status = work()
+            if status:
+                _flush_or_drop()
+            else:
+                _flush()
+            return status
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; without this Python would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone, and wants no words about it
+        _flush_or_drop()
         return 1
+    except OSError as error:
+        _flush_or_drop()
+        complain(prog, error.filename or "standard output", error.strerror or str(error))
+        return 1
+
+
+@contextmanager
+def _exit_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise SystemExit, so that what cleans up after itself can."""
+    # Not where they are ignored, as under nohup; and handlers are the main thread's alone.
+    in_main = threading.current_thread() is threading.main_thread()
+    numbers = [signal.SIGTERM, signal.SIGHUP] if in_main else []
+    numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    hook = sys.unraisablehook
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one would interrupt the cleaning
+        sys.exit(128 + number)
+
+    def send_again(lost: "sys.UnraisableHookArgs") -> None:
+        """What is raised in a callback, such as the reading of a sound file, gets no further."""
+        by_status = {128 + number: number for number in numbers}
+        if lost.exc_type is KeyboardInterrupt:
+            number = signal.SIGINT
+        elif lost.exc_type is SystemExit and lost.exc_value.code in by_status:
+            number = by_status[lost.exc_value.code]
+            signal.signal(number, stop)
+        else:
+            hook(lost)
+            return
+        # Not threading.Thread, whose start() waits for it, and so might be hit by the signal.
+        _thread.start_new_thread(_send_soon, (number,))
+
+    try:
+        for number in numbers:
+            signal.signal(number, stop)
+        sys.unraisablehook = send_again
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _send_soon(number: int) -> None:
+    time.sleep(0.01)
+    os.kill(os.getpid(), number)
+
+
+def _flush() -> None:
+    print(end="", flush=True)  # where there is no standard output, sys.stdout is None
+
+
+def _flush_or_drop() -> None:
+    """Rid standard output of what it cannot take: else Python complains of it at its end."""
+    try:
+        _flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(prog: str, options: argparse.Namespace, tool: Tool) -> int:
@@ -154,8 +236,12 @@ def _run(prog: str, options: argparse.Namespace, tool: Tool) -> int:
 
 def complain(prog: str, path: str, message: str) -> None:
     """One line on standard error, whatever is in a file's name or in what a library says."""
-    line = f"{prog}: {path}: {message}"
-    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    print(printable(f"{prog}: {path}: {message}"), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with a question mark for each line end, escape or broken character."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _do(job: Job, options: argparse.Namespace, tool: Tool) -> "Transcoded":
@@ -199,17 +285,14 @@ def _summary(prog: str, done: Sequence["Transcoded"], elapsed: float) -> None:
     )
 
 
-def _walk(folder: str, suffixes: frozenset[str], failures: list[Failure]) -> Iterator[str]:
+def _files_in(folder: str, suffixes: frozenset[str], failures: list[Failure]) -> list[str]:
     """Files under `folder`, in order; hidden ones are left alone."""
+    from vqaudio.audio import find
 
     def unreadable(error: OSError) -> None:
         failures.append(Failure(error.filename, error.strerror or str(error)))
 
-    for parent, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
-                yield os.path.join(parent, name)
+    return [os.fspath(path) for path in find(folder, suffixes, unreadable)]
 
 
 def _folder_for(source: str, root: str, output: str | None) -> str:

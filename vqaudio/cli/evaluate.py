@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from vqaudio.cli.common import complain
+from vqaudio.cli.common import complain, guarded, printable
 from vqaudio.errors import VqaudioError
 from vqaudio.files import atomic_write
 
@@ -19,17 +20,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 all done, 1 some input failed; wrong usage exits with 2."""
     parser = _parser()
     options = parser.parse_args(argv)
-    try:
-        return _evaluate(parser, options)
-    except KeyboardInterrupt:
-        return 130
+    return guarded(PROG, lambda: _evaluate(parser, options))
 
 
 def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     try:
+        from vqaudio import audio
         from vqaudio.codec import load_codec
         from vqaudio.evaluation.peers import PEERS
-        from vqaudio.evaluation.scorecard import CodecCoder, find_clips, scorecard
+        from vqaudio.evaluation.scorecard import CodecCoder, scorecard
         from vqaudio.evaluation.table import table
     except ModuleNotFoundError as error:
         return _fail(str(error.name), "needed to evaluate: pip install 'vqaudio[eval]'")
@@ -39,21 +38,28 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
         parser.error(f"unknown peer {unknown[0]}; there are {', '.join(PEERS)}")
     if options.output and not options.output.parent.is_dir():
         return _fail(str(options.output), "its folder does not exist")
-    coders = []
+    codecs = {}
     for name in dict.fromkeys(options.model or ["speech64"]):
         if name != "none":
             try:
                 codec = load_codec(name, options.device)
-                coders.append(CodecCoder(codec, codec.card.get("name") or Path(name).name))
             except (VqaudioError, OSError) as error:
                 return _fail(name, error)
+            # The same model once, whatever it is called.
+            called = printable(str(codec.card.get("name") or Path(name).name))
+            codecs.setdefault(codec.fingerprint, (codec, called))
+    bearers = Counter([*(called for _, called in codecs.values()), *PEERS])
+    coders = []
+    for codec, called in codecs.values():
+        digits = f" {codec.fingerprint.hex()[:8]}" if bearers[called] > 1 else ""
+        coders.append(CodecCoder(codec, called + digits))
     coders += [PEERS[name] for name in dict.fromkeys(names)]
     if not coders:
         parser.error("nothing to evaluate: no model and no peer")
 
     try:
         present = [coder for coder in coders if not coder.missing()]
-        total = len(present) * len(find_clips(options.audio_dir))
+        total = len(present) * len(audio.find(options.audio_dir))
         hidden = options.quiet or not sys.stderr.isatty()
         with tqdm(total=total, unit="clip", disable=hidden, file=sys.stderr) as progress:
 
@@ -68,13 +74,13 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
     except (VqaudioError, OSError) as error:
         return _fail(options.audio_dir, error)
 
-    print(table(report))
     if options.output:
         try:
             with atomic_write(options.output) as stream:
                 stream.write(json.dumps(report, indent=2, allow_nan=False).encode() + b"\n")
         except OSError as error:
             return _fail(str(options.output), error)
+    print(table(report))
     return 1 if report["failed"] else 0
 
 

@@ -3,8 +3,6 @@
 Every byte is checked. Exit 0: all files are sound, 1: some are not, 2: wrong usage.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -13,27 +11,17 @@ from contextlib import nullcontext
 from typing import BinaryIO
 
 from vqaudio import pretrained
-from vqaudio.container import Reader
+from vqaudio.cli import common
 from vqaudio.errors import VqaudioError
 
-
-class _Counted:
-    """A stream that counts what is read from it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self.num_bytes = 0
-
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self.num_bytes += len(data)
-        return data
+PROG = "vqaudio-info"
 
 
 def inspect(stream: BinaryIO) -> dict:
     """What a whole file says, as JSON values. Raises ContainerError, OSError."""
-    counted = _Counted(stream)
-    reader = Reader(counted)
+    from vqaudio.container import Reader
+
+    reader = Reader(stream)
     for _ in reader:
         pass
     header = reader.header
@@ -50,8 +38,8 @@ def inspect(stream: BinaryIO) -> dict:
         "codebook_size": header.codebook_size,
         "hop": header.hop,
         "model_rate": header.model_rate,
-        "bytes": counted.num_bytes,
-        "bitrate": 8 * counted.num_bytes / duration,
+        "bytes": reader.num_bytes,
+        "bitrate": 8 * reader.num_bytes / duration,
     }
 
 
@@ -73,24 +61,31 @@ def describe(info: dict) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="vqaudio-info", description=__doc__.split(": ", 1)[1])
+    """Returns the exit status: 0 all sound, 1 some are not; wrong usage exits with 2."""
+    parser = argparse.ArgumentParser(prog=PROG, description=__doc__.split(": ", 1)[1])
     parser.add_argument("files", nargs="+", metavar="FILE", help=".vqc file, or - for stdin")
     parser.add_argument("--json", action="store_true", help="print a JSON object a line, per file")
     options = parser.parse_args(arguments)
+    return common.guarded(PROG, lambda: _inspect_all(options.files, options.json))
+
+
+def _inspect_all(paths: Sequence[str], as_json: bool) -> int:
     status = 0
-    for path in options.files:
+    for path in paths:
+        is_pipe = path == common.PIPE
+        name = "standard input" if is_pipe else path
         try:
-            with nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb") as stream:
+            with nullcontext(sys.stdin.buffer) if is_pipe else open(path, "rb") as stream:
                 info = {"path": path, "sound": True} | inspect(stream)
         except (VqaudioError, OSError) as error:
             message = getattr(error, "strerror", None) or str(error)
-            print(f"vqaudio-info: {path}: {message}", file=sys.stderr)
+            common.complain(PROG, name, message)
             status = 1
             info = {"path": path, "sound": False, "error": message}
-        if options.json:
+        if as_json:
             print(json.dumps(info))
         elif info["sound"]:
-            print(f"{path}\n{describe(info)}")
+            print(f"{common.printable(name)}\n{describe(info)}")
     return status
 
 
