@@ -61,8 +61,7 @@ def discriminator_step(discriminators: nn.Module, real: Tensor, fake: Tensor) ->
 def generator_step(discriminators: nn.Module, real: Tensor, fake: Tensor) -> GeneratorLosses:
     """The losses of the generator on waves real and fake [B, T].
 
-    Gives the discriminators no gradient, which also spares a third of the backward pass. With
-    DistributedDataParallel hand in its `.module`.
+    Gives the discriminators no gradient, which also spares a third of the backward pass.
     """
     with torch.no_grad():
         real_maps = discriminators(real)
