@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.small import assert_same_codes, small_model
 from vqaudio import streaming
+from vqaudio.codes import count_codes
 from vqaudio.streaming import DecodeStream, EncodeStream
 
 MODEL = small_model()
@@ -76,6 +77,50 @@ def test_a_batch_is_as_its_rows(wave):
         )
         decoded = run(DecodeStream(MODEL, 1, SECONDS), codes[row : row + 1], [])
         torch.testing.assert_close(decoded, audio[row : row + 1], rtol=0, atol=1e-4)
+
+
+class Ruler(torch.nn.Module):
+    """A model that hides nothing: a code is the sum of the samples of its frame and of those on
+    either side, a sample is the sum of the codes around it. So what it was given shows."""
+
+    sample_rate, hop, frame, encoder_context, decoder_context = 16000, 64, 128, 128, 2
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def encode(self, wave):
+        frames = torch.nn.functional.pad(wave, (128, 128)).abs().unfold(1, 3 * 128, 64).sum(2)
+        return (frames[:, : wave.shape[1] // 64] * 1e4).long()
+
+    def decode(self, indices):
+        sums = torch.nn.functional.pad(indices.float(), (2, 2)).unfold(1, 5, 1).sum(2)
+        return sums.repeat_interleave(64, dim=1) * 1e-3
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 48000])
+def test_rows_end_in_silence_for_the_model_too(rate):
+    """At every stage: beyond its end a row is zeros, then silence, then "no code", then zeros."""
+    lengths = 9000, 1, *range(6000, 6200, 19)
+    noise = torch.full((len(lengths), 9000), 0.1)  # which goes on beyond the ends
+    levels = (-20.0,) * len(lengths)
+    model = Ruler()
+    codes = run(streaming.WaveEncoder(model, rate, levels, lengths), noise, [700, 5000])
+    counts = [count_codes(n, rate, 16000, 128, 64) for n in lengths]
+    assert codes.shape[1] == counts[0]
+    beyond = torch.arange(counts[0]) >= torch.tensor(counts)[:, None]
+    assert not codes[beyond].any()
+
+    given = torch.where(beyond, 99, codes % 50)
+    audio = run(streaming.WaveDecoder(model, rate, levels, lengths), given, [20, 60])
+    assert audio.shape == noise.shape
+    for row, (length, count) in enumerate(zip(lengths, counts, strict=True)):
+        alone = run(streaming.WaveEncoder(model, rate, (-20.0,)), noise[row : row + 1, :length], [])
+        assert (codes[row, :count] - alone[0]).abs().max() <= 2  # of some 10**5: rounding
+        decoder = streaming.WaveDecoder(model, rate, (-20.0,), (length,))
+        decoded = run(decoder, given[row : row + 1, :count], [])
+        torch.testing.assert_close(audio[row, :length], decoded[0], rtol=0, atol=1e-5)
+        assert not audio[row, length:].any()
 
 
 def test_codes_come_as_soon_as_their_context_is_there(wave):

@@ -174,8 +174,11 @@ def _exit_on_signals() -> Iterator[None]:
         by_status = {128 + number: number for number in numbers}
         if lost.exc_type is KeyboardInterrupt:
             number = signal.SIGINT
-        elif lost.exc_type is SystemExit and lost.exc_value.code in by_status:
-            number = by_status[lost.exc_value.code]
+        elif (
+            lost.exc_type is SystemExit
+            and (code := getattr(lost.exc_value, "code", None)) in by_status
+        ):
+            number = by_status[code]
             signal.signal(number, stop)
         else:
             hook(lost)
