@@ -19,7 +19,7 @@ CLIPS, SAMPLES = "clips.jsonl", "samples.s16"
 @dataclass(frozen=True)
 class Clip:
     """`offset` and `num_samples` place the clip in the samples file; `sha256` is the source file's;
-    `level` is in dB re full scale, as `audio.LevelMeter` measures it."""
+    `level` is in dB re full scale, as `level.LevelMeter` measures it."""
 
     id: str
     path: str

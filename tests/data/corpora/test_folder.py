@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from tests.conftest import SPEECH
+from vqaudio import audio
 from vqaudio.data.corpora import folder
 from vqaudio.data.manifest import Corpus
 
@@ -65,7 +66,7 @@ def test_held_out_speakers_are_in_no_training_data(tree, tmp_path):
 
 
 def test_a_speakers_new_files_do_not_change_sides(tree):
-    files = folder.list_audio(tree)
+    files = audio.find(tree)
     chosen = folder.held_out_files(files, tree, 0.5)
     more = [*files, *(tree / speaker / "new.wav" for speaker in "abcd")]
     again = folder.held_out_files(more, tree, 0.5)

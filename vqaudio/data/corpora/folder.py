@@ -120,11 +120,11 @@ def prepare(
     if _prepared_from(out, source):
         print(f"{out} is prepared already")
         return
-    files = list_audio(root)
+    files = audio.find(root)
     if held_out_dir is None:
         held_out, held_out_root = held_out_files(files, root, held_out_share), root
     else:
-        held_out, held_out_root = set(list_audio(held_out_dir)), held_out_dir
+        held_out, held_out_root = set(audio.find(held_out_dir)), held_out_dir
     if not set(files) - held_out or not held_out:
         raise VqaudioError(f"{root}: {len(files)} audio files cannot be split in two")
     train = (f for f in files if f not in held_out)
@@ -158,12 +158,6 @@ def write_audio(corpus: Corpus, out: Path) -> None:
         path = out / f"{clip.id}.flac"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, corpus.samples(clip), clip.sample_rate)
-
-
-def list_audio(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise VqaudioError(f"{root} is not a folder")
-    return sorted(f for f in root.rglob("*") if f.suffix.lower() in audio.SUFFIXES and f.is_file())
 
 
 def main(arguments: list[str] | None = None) -> int:
