@@ -22,7 +22,7 @@ from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codebook import CodebookConfig
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig, OptimizerConfig
 from vqaudio.training.held_out import HeldOut
-from vqaudio.training.loop import LoopConfig, restore, train
+from vqaudio.training.loop import LoopConfig, Progress, restore, train
 
 CONFIG = CodecTrainingConfig(
     loop=LoopConfig(steps=8, log_every=2, eval_every=8, num_workers=0),
@@ -118,6 +118,11 @@ def stop_after(step, steps):
         return step(batch, n)
 
     return wrapped
+
+
+def test_a_run_that_is_past_its_end_is_done(corpus, tmp_path):
+    task = make(corpus)
+    assert train(task, task.batches, CONFIG.loop, tmp_path, Progress(step=9)) == 0
 
 
 def test_signals_are_as_before_after_training(corpus, tmp_path):

@@ -122,7 +122,7 @@ def train(
                 log.say(f"stopped after step {step}; resume=auto goes on from there")
                 break
     log.close()
-    return 0 if step == config.steps else 128 + (stop.signal or signal.SIGTERM)
+    return 0 if step >= config.steps else 128 + (stop.signal or signal.SIGTERM)
 
 
 def machine() -> str:
