@@ -12,9 +12,10 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import librosa
@@ -84,25 +85,38 @@ def held_out_files(files: list[Path], root: Path, share: float) -> set[Path]:
     return {f for f in files if group[f] in chosen}
 
 
+def _prepare_all(files: list[Path], workers: int) -> Iterator[Prepared]:
+    """`prepare_file` of each, in order."""
+    if workers == 1:
+        yield from map(prepare_file, files)
+        return
+    # spawn: a forked child of a process that has run torch can hang in its thread pool.
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        yield from pool.map(prepare_file, files, chunksize=16)
+
+
 def write_corpus(files: Iterable[Path], root: Path, out: Path, workers: int) -> list[Prepared]:
     """Prepare `files` into the corpus `out`; returns those that were left out."""
     files, rejected = list(files), []
     writer = CorpusWriter(out, SAMPLE_RATE)
-    with ProcessPoolExecutor(workers) as pool:
-        done = pool.map(prepare_file, files, chunksize=16)
-        for item in tqdm(done, total=len(files), desc=out.name, disable=not sys.stderr.isatty()):
-            if item.wave is None:
-                rejected.append(item)
-                continue
-            name = item.path.relative_to(root)
-            writer.add(
-                item.wave,
-                id=name.with_suffix("").as_posix(),
-                path=name.as_posix(),
-                speaker=speaker_of(item.path, root),
-                level=item.level,
-                sha256=item.sha256,
-            )
+    for item in tqdm(
+        _prepare_all(files, workers),
+        total=len(files),
+        desc=out.name,
+        disable=not sys.stderr.isatty(),
+    ):
+        if item.wave is None:
+            rejected.append(item)
+            continue
+        name = item.path.relative_to(root)
+        writer.add(
+            item.wave,
+            id=name.with_suffix("").as_posix(),
+            path=name.as_posix(),
+            speaker=speaker_of(item.path, root),
+            level=item.level,
+            sha256=item.sha256,
+        )
     writer.close()
     seconds = sum(clip.num_samples for clip in writer.clips) / SAMPLE_RATE
     speakers = len({clip.speaker for clip in writer.clips})
