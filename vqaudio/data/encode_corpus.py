@@ -63,13 +63,15 @@ def encode_corpus(codec: Codec, corpus: Corpus, out: Path) -> None:
 
 def _encode(codec: Codec, corpus: Corpus, clips: Sequence[Clip]) -> list[np.ndarray]:
     """The codes of each clip, in order."""
-    rows: dict[str, np.ndarray] = {}
+    rows: dict[int, np.ndarray] = {}  # by offset: x.wav and x.flac have one id
     for batch in _batches(clips):
         waves = [torch.from_numpy(corpus.samples(clip)) for clip in batch]
         lengths = [len(wave) for wave in waves]
         codes = codec.encode(pad_sequence(waves, batch_first=True), corpus.sample_rate, lengths)
-        rows |= {clip.id: row.indices[0].numpy() for clip, row in zip(batch, codes, strict=True)}
-    return [rows[clip.id] for clip in clips]
+        rows |= {
+            clip.offset: row.indices[0].numpy() for clip, row in zip(batch, codes, strict=True)
+        }
+    return [rows[clip.offset] for clip in clips]
 
 
 def _batches(clips: Sequence[Clip]) -> Iterator[list[Clip]]:

@@ -31,10 +31,10 @@ def export(run: Path, path: Path | None = None) -> Codec:
     model = VQVAE(VQVAEConfig.from_dict(task["model_config"]))
     averaged = torch.optim.swa_utils.AveragedModel(model)
     averaged.load_state_dict(task["averaged"])
-    return Codec(averaged.module, _card(run, model.config, state))
+    return Codec(averaged.module, _card(run, state))
 
 
-def _card(run: Path, model: VQVAEConfig, state: dict[str, Any]) -> dict[str, Any]:
+def _card(run: Path, state: dict[str, Any]) -> dict[str, Any]:
     config = OmegaConf.to_container(OmegaConf.load(run / "config.yaml"))
     crops = config["training"]["crops"]
     heard = state["step"] * crops["batch_size"] * crops["seconds"] / 3600

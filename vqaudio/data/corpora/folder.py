@@ -58,10 +58,10 @@ def prepare_file(path: Path) -> Prepared:
         trimmed, _ = librosa.effects.trim(mono[0].numpy(), top_db=SILENCE_DB)
         if len(trimmed) < SHORTEST * SAMPLE_RATE:
             return Prepared(path, problem=f"under {SHORTEST} s of sound")
-        meter = LevelMeter(SAMPLE_RATE, channels=1)
-        meter.update(torch.from_numpy(trimmed)[None])
         if not np.any(trimmed):  # which librosa does not trim
             return Prepared(path, problem="silence")
+        meter = LevelMeter(SAMPLE_RATE, channels=1)
+        meter.update(torch.from_numpy(trimmed)[None])
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return Prepared(path, trimmed, meter.levels()[0], digest)
     except (VqaudioError, OSError) as error:
