@@ -1,0 +1,81 @@
+"""Measures that compare the signals themselves: no speech model, any language.
+
+They ask whether the decoded clip is the same sound. Vocoders that keep the words and the voice but
+not the waveform score low in all of them, in SI-SDR below 0 dB.
+"""
+
+import warnings
+
+import librosa
+import numpy as np
+import pesq as pesq_package
+import pystoi
+
+from vqaudio.evaluation.metrics.alignment import SAMPLE_RATE
+
+MEL_SCALES = ((256, 20), (512, 40), (1024, 80), (2048, 160))
+"""Window in samples (hop a quarter) and number of bands of each scale of the mel distance.
+
+Fixed here, whatever scales a model is trained on: what is measured must stay comparable.
+"""
+
+
+def pesq_wb(reference: np.ndarray, decoded: np.ndarray) -> float:
+    """Wide-band PESQ, ITU-T P.862.2: about 1 (bad) to 4.64. nan for silence and under 0.25 s."""
+    if not reference.any() or not decoded.any():
+        return np.nan
+    try:
+        return float(pesq_package.pesq(SAMPLE_RATE, reference, decoded, "wb"))
+    except (pesq_package.NoUtterancesError, pesq_package.BufferTooShortError):
+        return np.nan
+
+
+def estoi(reference: np.ndarray, decoded: np.ndarray) -> float:
+    """Extended STOI, Jensen and Taal 2016: intelligibility, 0 to 1. nan under 0.4 s of speech."""
+    if not reference.any():
+        return np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            return float(pystoi.stoi(reference, decoded, SAMPLE_RATE, extended=True))
+        except (RuntimeWarning, ValueError):  # too little speech, or not one frame of it
+            return np.nan
+
+
+def si_sdr(reference: np.ndarray, decoded: np.ndarray) -> float:
+    """Scale-invariant signal-to-distortion ratio, Le Roux et al. 2019, dB. At most 100; nan for
+    silence."""
+    reference = reference.astype(np.float64) - reference.mean()
+    decoded = decoded.astype(np.float64) - decoded.mean()
+    if not reference.any() or not decoded.any():
+        return np.nan
+    target = reference * (decoded @ reference) / (reference @ reference)
+    noise = decoded - target
+    ratio = (target @ target) / max(noise @ noise, 1e-10 * (target @ target), 1e-300)
+    return float(10 * np.log10(max(ratio, 1e-10)))
+
+
+def mel_distance(reference: np.ndarray, decoded: np.ndarray) -> float:
+    """Mean over MEL_SCALES of the L1 distance of log10 mel magnitudes, at equal loudness; 0 best.
+
+    nan for silence and for clips shorter than half the longest window.
+    """
+    if len(reference) <= MEL_SCALES[-1][0] // 2 or not reference.any() or not decoded.any():
+        return np.nan
+    decoded = decoded * (_rms(reference) / _rms(decoded))
+    distances = [
+        np.abs(_log_mel(reference, *scale) - _log_mel(decoded, *scale)).mean()
+        for scale in MEL_SCALES
+    ]
+    return float(np.mean(distances))
+
+
+def _rms(wave: np.ndarray) -> float:
+    return float(np.sqrt(np.square(wave, dtype=np.float64).mean()))
+
+
+def _log_mel(wave: np.ndarray, window: int, bands: int) -> np.ndarray:
+    mel = librosa.feature.melspectrogram(
+        y=wave, sr=SAMPLE_RATE, n_fft=window, hop_length=window // 4, n_mels=bands, power=1
+    )
+    return np.log10(np.maximum(mel, 1e-5))
