@@ -1,9 +1,9 @@
 """The residual block that encoder and decoder share."""
 
-import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from vqaudio.models.linear import linear
 
 
 class ConvNeXtBlock(nn.Module):
@@ -27,16 +27,4 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = rearrange(self.depthwise(rearrange(x, "b t c -> b c t")), "b c t -> b t c")
-        return x + _pointwise(F.gelu(_pointwise(self.norm(y), self.up)), self.down)
-
-
-def _pointwise(x: Tensor, linear: nn.Linear) -> Tensor:
-    """`linear` on every step of [B, T, C].
-
-    At work on a CPU it runs as a convolution of one step: PyTorch hands that to oneDNN, which takes
-    half the time of the matrix product that a float32 `nn.Linear` becomes.
-    """
-    if x.device.type == "cpu" and torch.is_inference_mode_enabled():
-        y = F.conv1d(rearrange(x, "b t c -> b c t"), linear.weight.unsqueeze(-1), linear.bias)
-        return rearrange(y, "b c t -> b t c")
-    return linear(x)
+        return x + linear(linear(self.norm(y), self.up, "gelu"), self.down)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vqaudio.models.convnext import ConvNeXtBlock
+from vqaudio.models.linear import linear
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class InverseSTFTHead(nn.Module):
         self.register_buffer("window", torch.hann_window(window), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        log_magnitude, phase = self.project(self.norm(x)).float().chunk(2, dim=-1)
+        log_magnitude, phase = linear(self.norm(x), self.project).float().chunk(2, dim=-1)
         # The clamp is Vocos's: an early step must not blow the magnitudes up.
         magnitude = log_magnitude.clamp(max=4.6).exp()
         frames = torch.fft.irfft(torch.polar(magnitude, phase)) * self.window
