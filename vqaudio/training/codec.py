@@ -58,7 +58,8 @@ class OptimizerConfig:
 @dataclass(frozen=True)
 class CodecTrainingConfig:
     """`quantize_from`: until this step the decoder hears unquantised vectors; a codebook started on an
-    untrained encoder collapses within some hundred steps. `adversarial_from`: null for never.
+    untrained encoder collapses within some hundred steps. `adversarial_from`: null for never;
+    `adversarial_crops`: of each batch the discriminators hear this many, null for all.
     `average_decay`: of the moving average of the weights, which is what is evaluated and shipped.
     `precision`: bf16 (autocast) or fp32."""
 
@@ -70,6 +71,7 @@ class CodecTrainingConfig:
     discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     quantize_from: int = 1500
     adversarial_from: int | None = None
+    adversarial_crops: int | None = None
     average_decay: float = 0.999
     precision: str = "bf16"
 
@@ -161,9 +163,10 @@ class CodecTask:
                 terms["codebook"] = quantized.codebook_loss
                 loss = loss + weights.codebook * quantized.codebook_loss
         if self._adversarial(n):
-            terms["discriminator"] = self._train_discriminators(wave, decoded)
+            heard = slice(self.config.adversarial_crops)
+            terms["discriminator"] = self._train_discriminators(wave[heard], decoded[heard])
             with self._autocast():
-                critics = generator_step(self.discriminators, wave, decoded)
+                critics = generator_step(self.discriminators, wave[heard], decoded[heard])
             terms |= critics._asdict()
             loss = loss + weights.adversarial * critics.adversarial
             loss = loss + weights.feature_matching * critics.feature_matching
