@@ -68,7 +68,7 @@ if wanted 4; then
     if [[ -n $install ]]; then
         pretrained=$(python -c 'import vqaudio.pretrained as p; print(p.HERE)')
         mkdir -p "$pretrained/$install"
-        cp "$run/release/"{model.safetensors,card.json} "$pretrained/$install/"
+        cp "$run/release/"*.safetensors "$run/release/card.json" "$pretrained/$install/"
     fi
     echo "the model is in $run/release; use it with -m, or vqaudio.load_codec"
 fi

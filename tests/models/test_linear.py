@@ -29,3 +29,10 @@ def test_without_the_fused_operator(monkeypatch):
         expected = linear(x, layer, "gelu")
         monkeypatch.setattr(module, "_FUSED", None)
         torch.testing.assert_close(linear(x, layer, "gelu"), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_under_autocast():
+    layer, x = nn.Linear(24, 72), torch.randn(2, 40, 24)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        at_work = linear(x, layer, "gelu")
+    torch.testing.assert_close(at_work.float(), linear(x, layer, "gelu"), rtol=0.05, atol=0.05)

@@ -22,6 +22,7 @@ from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codebook import CodebookConfig
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig, OptimizerConfig
 from vqaudio.training.held_out import HeldOut
+from vqaudio.training.initial import Initial
 from vqaudio.training.loop import LoopConfig, Progress, restore, train
 
 CONFIG = CodecTrainingConfig(
@@ -159,7 +160,7 @@ def test_codebook_starts_by_kmeans_even_at_step_0(corpus):
 def test_fine_tuning_resumed_is_still_fine_tuning(corpus):
     task = make(corpus)
     run(task, range(4))
-    tuned = make(corpus, initial=task.model.state_dict())
+    tuned = make(corpus, initial=Initial(task.model.state_dict(), True, None))
     run(tuned, range(1))
     resumed = make(corpus)  # as if initial= were not given again
     resumed.load_state_dict(tuned.state_dict())
@@ -267,6 +268,26 @@ def test_two_ranks_train_what_one_trains(corpus_folder, tmp_path):
 def test_fine_tuning_starts_from_given_weights_and_quantises_at_once(corpus):
     task = make(corpus)
     run(task, range(5))
-    tuned = make(corpus, initial=task.model.state_dict())
+    tuned = make(corpus, initial=Initial(task.model.state_dict(), True, None))
     assert same(weights(tuned), weights(task))
     assert "commitment" in run(tuned, range(1))[0]
+
+
+def test_starting_from_a_part_of_the_weights_the_codebook_starts_afresh(corpus):
+    task = make(corpus)
+    run(task, range(5))
+    part = {n: v for n, v in weights(task).items() if n.startswith("decoder.blocks")}
+    begun = make(corpus, initial=Initial(part, False, None))
+    assert all(torch.equal(weights(begun)[name], part[name]) for name in part)
+    figures = run(begun, range(4))
+    assert "commitment" not in figures[2]
+    assert "commitment" in figures[3]
+
+
+def test_discriminators_start_from_given_weights(corpus):
+    config = replace(CONFIG, adversarial_from=0, discriminators=SMALL_CRITICS)
+    task = make(corpus, config)
+    run(task, range(2))
+    start = Initial(task.model.state_dict(), True, task.discriminators.state_dict())
+    tuned = make(corpus, config, initial=start)
+    assert same(task.discriminators.state_dict(), tuned.discriminators.state_dict())

@@ -16,7 +16,7 @@ from vqaudio.config import config_directory, from_dict
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import VqaudioError
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
-from vqaudio.training import distributed
+from vqaudio.training import distributed, initial
 from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
@@ -36,8 +36,11 @@ def run(cfg: DictConfig) -> int:
         device = distributed.start(values["device"])
         corpus = Corpus(values["data"]["train"])
         held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
-        initial = _weights(values["initial"], model)
-        task = CodecTask(model, training, corpus, held_out, device, initial)
+        start = None
+        if values["initial"] is not None:
+            critics = None if training.adversarial_from is None else training.discriminators
+            start = initial.load(values["initial"], model, critics, values["initial_part"])
+        task = CodecTask(model, training, corpus, held_out, device, start)
         checkpoint = _resume(values["resume"], directory)
         progress = restore(task, checkpoint) if checkpoint else Progress()
         if distributed.is_main():
@@ -54,17 +57,6 @@ def _resume(resume: str, directory: Path) -> Path | None:
     if resume == "auto":
         return Checkpoints(directory / "checkpoints").latest()
     return Path(resume)
-
-
-def _weights(initial: str | None, config: VQVAEConfig) -> dict[str, torch.Tensor] | None:
-    if initial is None:
-        return None
-    from vqaudio import load_codec
-
-    codec = load_codec(initial, device="cpu")
-    if codec.model.config != config:
-        raise VqaudioError(f"{initial} has another model configuration; choose model= to fit it")
-    return codec.model.state_dict()
 
 
 @hydra.main(version_base="1.3", config_path=str(config_directory()), config_name="train")

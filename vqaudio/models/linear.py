@@ -12,7 +12,8 @@ def linear(x: Tensor, layer: nn.Linear, activation: str = "none") -> Tensor:
     the pass over its result that `nn.Linear` and `F.gelu` become. The operator is the one that
     torch.compile emits; it is private, so this does without where it is not found.
     """
-    if x.device.type == "cpu" and torch.is_inference_mode_enabled() and _FUSED is not None:
+    at_work = torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
+    if at_work and x.device.type == "cpu" and _FUSED is not None:
         return _FUSED(x, layer.weight, layer.bias, activation, [], "none")
     y = layer(x)
     return F.gelu(y) if activation == "gelu" else y

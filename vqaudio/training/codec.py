@@ -21,6 +21,7 @@ from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import distributed
 from vqaudio.training.codebook import CodebookConfig, CodebookLearner
 from vqaudio.training.held_out import HeldOut
+from vqaudio.training.initial import Initial
 from vqaudio.training.loop import LoopConfig
 from vqaudio.training.schedule import trapezoid
 
@@ -87,7 +88,8 @@ class CodecTrainingConfig:
 class CodecTask:
     """One codec in training. `train` is the prepared corpus; `held_out` is judged, never trained on.
 
-    `initial`: weights to start from (fine-tuning): there is then no unquantised start.
+    `initial`: weights to start from (fine-tuning): where they are complete there is no unquantised
+    start.
     """
 
     def __init__(
@@ -97,15 +99,16 @@ class CodecTask:
         train: Corpus,
         held_out: HeldOut,
         device: torch.device,
-        initial: dict[str, Tensor] | None = None,
+        initial: Initial | None = None,
     ):
         self.config, self.device = config, device
         torch.manual_seed(config.loop.seed)
         self.model = VQVAE(model)
         self.quantize_from: int | None = config.quantize_from
         if initial is not None:
-            self.model.load_state_dict(initial)
-            self.quantize_from = None  # the codebook has started already
+            self.model.load_state_dict(initial.weights, strict=initial.complete)
+            if initial.complete:
+                self.quantize_from = None  # the codebook has started already
         self.model.to(device)
         self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
         self.averaged = AveragedModel(
@@ -116,7 +119,10 @@ class CodecTask:
         self.optimizer = self._optimizer(self.parameters)
         self.discriminators: Discriminators | None = None
         if config.adversarial_from is not None:
-            self.discriminators = Discriminators(config.discriminators).to(device)
+            self.discriminators = Discriminators(config.discriminators)
+            if initial is not None and initial.discriminators is not None:
+                self.discriminators.load_state_dict(initial.discriminators)
+            self.discriminators.to(device)
             self.critic_optimizer = self._optimizer(list(self.discriminators.parameters()))
         self.crops = Crops(
             train,

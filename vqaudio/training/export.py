@@ -2,7 +2,8 @@
 
     python -m vqaudio.training.export RUN OUT [--checkpoint FILE]
 
-RUN is what vqaudio-train had as output=. OUT gets model.safetensors and card.json.
+RUN is what vqaudio-train had as output=. OUT gets model.safetensors and card.json, and of an adversarial
+run discriminators.safetensors, for whoever trains on from there (initial=OUT).
 """
 
 import argparse
@@ -17,12 +18,12 @@ from vqaudio.codec import Codec
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError, VqaudioError
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
-from vqaudio.training import checkpoint
+from vqaudio.training import checkpoint, initial
 from vqaudio.training.checkpoint import Checkpoints
 
 
-def export(run: Path, path: Path | None = None) -> Codec:
-    """The averaged weights of a checkpoint (the newest by default), with a card of the run."""
+def export(run: Path, out: Path, path: Path | None = None) -> None:
+    """Write the averaged weights of a checkpoint (the newest by default), with a card of the run."""
     path = path or Checkpoints(run / "checkpoints").latest()
     if path is None:
         raise ModelError(f"{run} holds no checkpoint")
@@ -31,7 +32,10 @@ def export(run: Path, path: Path | None = None) -> Codec:
     model = VQVAE(VQVAEConfig.from_dict(task["model_config"]))
     averaged = torch.optim.swa_utils.AveragedModel(model)
     averaged.load_state_dict(task["averaged"])
-    return Codec(averaged.module, _card(run, state))
+    Codec(averaged.module, _card(run, state)).save(out)
+    if "discriminators" in task:
+        critics = task["training_config"]["discriminators"]
+        initial.save_discriminators(out, critics, task["discriminators"])
 
 
 def _card(run: Path, state: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, help="the newest of the run by default")
     options = parser.parse_args(arguments)
     try:
-        export(options.run, options.checkpoint).save(options.out)
+        export(options.run, options.out, options.checkpoint)
     except (VqaudioError, OSError, ValueError, KeyError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 1

@@ -8,12 +8,14 @@ the run itself recorded. `--scorecard` is a report of vqaudio-evaluate on this m
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 from vqaudio.codec import Codec
 from vqaudio.errors import VqaudioError
+from vqaudio.training.initial import CRITICS
 
 
 def package(codec: Codec, about: dict[str, Any], scorecard: dict[str, Any] | None) -> None:
@@ -49,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         package(codec, about or {}, scorecard)
         codec.save(options.out)
+        if (critics := options.model / CRITICS).exists():
+            shutil.copy(critics, options.out)
     except (VqaudioError, OSError, ValueError) as error:
         print(f"package: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,85 @@
+"""Weights that a run starts from: a released codec, its discriminators, or what fits of another."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from vqaudio import modelfiles, pretrained
+from vqaudio.config import from_dict
+from vqaudio.errors import ModelError
+from vqaudio.files import atomic_write
+from vqaudio.models.discriminators import DiscriminatorConfig
+from vqaudio.models.vqvae import VQVAE, VQVAEConfig
+
+CRITICS = "discriminators.safetensors"
+"""Beside model.safetensors, for whoever trains on; the codec does without."""
+
+
+@dataclass(frozen=True)
+class Initial:
+    """weights: of the codec, all of them or, if not `complete`, some;
+    discriminators: None when there are none that fit."""
+
+    weights: dict[str, Tensor]
+    complete: bool
+    discriminators: dict[str, Tensor] | None
+
+
+def load(
+    name: str, config: VQVAEConfig, critics: DiscriminatorConfig | None, part: bool = False
+) -> Initial:
+    """Read a packaged model or a folder with one.
+
+    critics: the discriminators that are wanted, None for none. Where the release has others, the run
+    starts with fresh ones. With `part` a model of another configuration will do: the weights whose
+    names and shapes agree are taken, the codebook never, since it belongs to its encoder.
+    Raises ModelError when there is no such model, or it is of another configuration.
+    """
+    folder = Path(name)
+    if name in pretrained.names() or not folder.is_dir():
+        folder = pretrained.find(name)
+    model, _ = modelfiles.read(folder)
+    weights, complete = model.state_dict(), model.config == config
+    if not complete:
+        if not part:
+            raise ModelError(
+                f"{name} has another model configuration: choose model= to fit it, "
+                "or initial_part=true to take from it what fits"
+            )
+        weights = _what_fits(weights, VQVAE(config).state_dict())
+        weights.pop("quantizer.codebook", None)
+    return Initial(weights, complete, critics and _read_discriminators(folder, critics))
+
+
+def save_discriminators(folder: Path, config: dict, weights: dict[str, Tensor]) -> None:
+    """Write CRITICS: float16 weights, and the discriminators' configuration in the metadata."""
+    halves = {name: value.half().contiguous() for name, value in weights.items()}
+    data = safetensors.torch.save(halves, {"config": json.dumps(config)})
+    with atomic_write(folder / CRITICS) as stream:
+        stream.write(data)
+
+
+def _read_discriminators(folder: Path, config: DiscriminatorConfig) -> dict[str, Tensor] | None:
+    if not (folder / CRITICS).is_file():
+        return None
+    try:
+        with safetensors.safe_open(folder / CRITICS, "pt") as file:
+            made_with = json.loads((file.metadata() or {}).get("config", "{}"))
+            if from_dict(DiscriminatorConfig, made_with) != config:
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{CRITICS} is damaged: {error}") from error
+
+
+def _what_fits(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: value
+        for name, value in weights.items()
+        if name in wanted and wanted[name].shape == value.shape
+    }
