@@ -1,6 +1,7 @@
 """One step, many steps, two ranks; and a run that is killed and goes on."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -181,39 +182,59 @@ def test_configurations_that_make_no_sense_are_refused(change, message):
         change()
 
 
-def test_killed_and_resumed_is_uninterrupted(corpus_folder, tmp_path):
-    """Invariant 6 through the command line: kill -9 at some moment, resume=auto, same weights."""
+def command(corpus_folder, output):
+    """A small run by the command line, of 120 steps."""
+    small = [
+        "model.encoder.widths=[4,6,8,12,16,16]",
+        "model.encoder.blocks=1",
+        "model.decoder={width: 24, blocks: 1, kernel: 7, expansion: 2, window: 512, frame_hop: 128}",
+        "training.loop={steps: 120, log_every: 10, eval_every: 20, num_workers: 1, threads: 1}",
+        "training.crops.batch_size=2",
+        "training.quantize_from=30",
+        "training.codebook.kmeans_vectors=1024",
+    ]
+    data = [f"data.train={corpus_folder}", f"data.held_out={corpus_folder}"]
+    return [sys.executable, "-m", "vqaudio.cli.train", f"output={output}"] + data + small
 
-    def command(output):
-        small = [
-            "model.encoder.widths=[4,6,8,12,16,16]",
-            "model.encoder.blocks=1",
-            "model.decoder={width: 24, blocks: 1, kernel: 7, expansion: 2, window: 512, "
-            "frame_hop: 128}",
-            "training.loop={steps: 120, log_every: 10, eval_every: 20, num_workers: 1, threads: 1}",
-            "training.crops.batch_size=2",
-            "training.quantize_from=30",
-            "training.codebook.kmeans_vectors=1024",
-        ]
-        data = [f"data.train={corpus_folder}", f"data.held_out={corpus_folder}"]
-        program = [sys.executable, "-m", "vqaudio.cli.train", f"output={output}"]
-        return program + data + small
 
-    subprocess.run(command(tmp_path / "whole"), check=True, stdout=subprocess.DEVNULL)
-    checkpoints = tmp_path / "killed" / "checkpoints"
-    victim = subprocess.Popen(command(tmp_path / "killed"), stdout=subprocess.DEVNULL)
+def start(arguments, checkpoints, **options):
+    """The process, once it has written its second checkpoint."""
+    process = subprocess.Popen(arguments, **options)
     deadline = time.monotonic() + 120
     while not list(checkpoints.glob("step-*40.pt")) and time.monotonic() < deadline:
         time.sleep(0.01)
+    return process
+
+
+def test_killed_and_resumed_is_uninterrupted(corpus_folder, tmp_path):
+    """Invariant 6 through the command line: kill -9 at some moment, resume=auto, same weights."""
+    quiet = {"stdout": subprocess.DEVNULL}
+    subprocess.run(command(corpus_folder, tmp_path / "whole"), check=True, **quiet)
+    arguments = command(corpus_folder, tmp_path / "killed")
+    victim = start(arguments, tmp_path / "killed" / "checkpoints", **quiet)
     os.kill(victim.pid, signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL  # it had not finished by itself
-    subprocess.run(command(tmp_path / "killed"), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(arguments, check=True, **quiet)
     whole, killed = (
         checkpoint.load(tmp_path / name / "checkpoints" / "step-000000120.pt")["task"]
         for name in ("whole", "killed")
     )
     assert same(whole["averaged"], killed["averaged"])
     assert same(whole["model"], killed["model"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_its_processes_ends_a_run_in_good_order(corpus_folder, tmp_path, number):
+    """As Ctrl-C and job schedulers send it: the processes that load data get it too."""
+    checkpoints = tmp_path / "checkpoints"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    arguments = command(corpus_folder, tmp_path)
+    process = start(arguments, checkpoints, **pipes, start_new_session=True)
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    step = int(re.search(r"stopped after step (\d+)", out)[1])
+    assert Checkpoints(checkpoints).latest().name == f"step-{step:09d}.pt"
 
 
 def _train_with_ranks(rank, world_size, port, folder, out):

@@ -1,5 +1,6 @@
 """Crops of speech for training: which crop a step gets is a function of seed, step and rank."""
 
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,4 +94,12 @@ def batches(crops: Crops, steps: range, num_workers: int, pin_memory: bool) -> D
         num_workers=num_workers,
         pin_memory=pin_memory,
         prefetch_factor=8 if num_workers else None,
+        worker_init_fn=_leave_signals_to_the_run,
     )
+
+
+def _leave_signals_to_the_run(_worker: int) -> None:
+    """Ctrl-C and schedulers signal a whole process group. The run itself ends after the step in
+    progress; without its workers it could not."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -16,18 +16,16 @@ class MelScale:
 
 
 class MultiScaleMel(nn.Module):
-    """Mean over scales of the L1 distance of log10 mel magnitudes.
+    """Mean over scales of the L1 distance of log10(mel magnitude + floor).
 
     The reconstruction loss of DAC (Kumar et al. 2023, section 3.4) and of Vocos. Short windows judge
-    timing, long ones pitch; the phase is left free.
+    timing, long ones pitch; the phase is left free. What lies well below `floor` hardly counts.
     Shapes: ([B, T], [B, T]) -> scalar. Float32 inside, whatever autocast says.
     """
 
-    FLOOR = 1e-5
-
-    def __init__(self, scales: tuple[MelScale, ...], sample_rate: int = 16000):
+    def __init__(self, scales: tuple[MelScale, ...], sample_rate: int = 16000, floor: float = 1e-5):
         super().__init__()
-        self.scales = scales
+        self.scales, self.floor = scales, floor
         for i, scale in enumerate(scales):
             filters = torchaudio.functional.melscale_fbanks(
                 scale.window // 2 + 1, 0.0, sample_rate / 2, scale.bands, sample_rate, norm="slaney"
@@ -47,7 +45,7 @@ class MultiScaleMel(nn.Module):
         )
         with torch.autocast(wave.device.type, enabled=False):
             mel = spectrum.abs().transpose(1, 2) @ getattr(self, f"filters{index}")
-        return mel.clamp_min(self.FLOOR).log10()
+        return (mel + self.floor).log10()
 
     def forward(self, decoded: Tensor, reference: Tensor) -> Tensor:
         distances = []

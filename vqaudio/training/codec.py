@@ -36,6 +36,7 @@ class LossConfig:
     codebook: float = 1.0
     adversarial: float = 0.1
     feature_matching: float = 0.2
+    floor: float = 1e-5
     scales: tuple[MelScale, ...] = (
         MelScale(256, 20),
         MelScale(512, 40),
@@ -114,7 +115,7 @@ class CodecTask:
         self.averaged = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
         )
-        self.mel = MultiScaleMel(config.loss.scales, model.sample_rate).to(device)
+        self.mel = MultiScaleMel(config.loss.scales, model.sample_rate, config.loss.floor).to(device)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = self._optimizer(self.parameters)
         self.discriminators: Discriminators | None = None
