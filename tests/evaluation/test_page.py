@@ -145,6 +145,19 @@ def test_what_is_too_much_goes_to_the_worst_clips(report, recordings):
     assert not sounds(page(report, recordings, limit=0))
 
 
+def test_a_recording_of_what_failed_is_left_out(report, recordings):
+    """It may be of an earlier run."""
+    failed = json.loads(json.dumps(report))
+    failed["codecs"]["plain"]["clips"].pop(0)
+    failed["failed"] = [{"codec": "plain", "path": PATHS[0], "error": "refused"}]
+    html = page(failed, recordings)
+    clips = json.loads(re.search(r'id="scorecard">(.*?)</script>', html)[1])["clips"]
+    one = next(clip for clip in clips if clip["path"] == PATHS[0])
+    assert one["audio"][1] is None
+    assert None not in [*one["audio"][:1], *one["audio"][2:]]
+    assert one["codecs"][0] == {"error": "refused"}
+
+
 def test_the_table_and_the_plot_have_every_codec(opened):
     assert sorted(texts(opened, "#table tbody th")) == sorted(NAMES)
     assert opened.run("return document.querySelectorAll('#plot .mark').length") == len(NAMES)
@@ -197,11 +210,11 @@ def test_clips_come_worst_first(codec, metric, order, opened):
 def test_a_clip_plays_and_goes_on_through_another_codec(opened, recordings):
     assert texts(opened, "#clip-name") == ["read/two.flac"]  # the worst of the first codec
     opened.click("#play")
-    position = "return clips.player.position()"
-    opened.wait("return clips.player.position() > 0.3")
+    position = "return clipView.player.position()"
+    opened.wait("return clipView.player.position() > 0.3")
     # What comes out, and not only that time passes:
     level = opened.run(
-        "const {context, output} = clips.player; const meter = context.createAnalyser();"
+        "const {context, output} = clipView.player; const meter = context.createAnalyser();"
         "output.connect(meter); const wave = new Float32Array(meter.fftSize);"
         "return new Promise(done => setTimeout(() => { meter.getFloatTimeDomainData(wave);"
         "done(Math.max(...wave)) }, 300))"
@@ -209,26 +222,33 @@ def test_a_clip_plays_and_goes_on_through_another_codec(opened, recordings):
     assert level > 0.001
     before = opened.run(position)
     opened.type("1")
-    opened.wait("return byId('playing').textContent === 'plain' && clips.player.playing")
+    opened.wait("return byId('playing').textContent === 'plain' && clipView.player.playing")
     assert before < opened.run(position) < before + 1.5
     assert texts(opened, ".listen[aria-pressed=true]") == ["plain"]
-    heard = opened.run("return loudness(clips.player.buffer)")
+    heard = opened.run("return loudness(clipView.player.buffer)")
     wave, _ = soundfile.read(recordings / "plain" / "read" / "two.wav")
     assert heard == pytest.approx(np.sqrt(np.square(wave).mean()), rel=0.03)
     opened.click("#play")
     paused = opened.run(position)
     assert opened.run("return byId('transport').dataset.state") == "paused"
     opened.click(".card .listen[data-place='3']")
-    opened.wait(f"return clips.player.position() > {paused + 0.1}")
+    opened.wait(f"return clipView.player.position() > {paused + 0.1}")
     assert opened.run("return document.querySelector(\"[data-place='2']\").disabled")
+    # The next clip starts at its beginning, with the same codec.
+    paused = opened.run(position)
+    opened.type("n")
+    opened.wait("return clipView.player.playing && clipView.player.position() > 0.05")
+    assert opened.run(position) < paused
+    assert texts(opened, "#clip-name") == [PATHS[2]]
+    assert texts(opened, "#playing") == [HARM]
 
 
 def test_equal_loudness(opened):
     opened.wait("return document.readyState === 'complete'")
-    opened.run("clips.player.current = 1")
-    assert opened.run("return clips.gain()") == 1
+    opened.run("clipView.player.current = 1")
+    assert opened.run("return clipView.gain()") == 1
     opened.click("#loudness")
-    assert opened.run("return clips.gain()") == pytest.approx(2, rel=0.02)
+    assert opened.run("return clipView.gain()") == pytest.approx(2, rel=0.02)
 
 
 def test_spectrograms_are_drawn(opened):

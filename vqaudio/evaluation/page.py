@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import soundfile
 
-SCRIPTS = ("dom", "plot", "table", "spectrogram", "player", "clips", "main")
+SCRIPTS = ("dom", "plot", "table", "spectrogram", "player", "cliplist", "clipview", "main")
 """The files of the page's script, in the order in which they are read."""
 BITRATE = 64000
 """bit/s of the sound inside a page (Ogg Opus), at which wide-band speech is not changed audibly."""
@@ -88,13 +88,13 @@ def _view(report: dict) -> dict:
     "constructor" in any object.
     """
     names, metrics = list(report["codecs"]), list(report["metrics"])
-    groups = {"all clips": report["codecs"], **report.get("groups", {})}
+    groups = [("all clips", report["codecs"]), *report.get("groups", {}).items()]
     return {
         "codecs": names,
         "metrics": [{"key": key, **metric} for key, metric in report["metrics"].items()],
         "groups": [
             {"name": group, "codecs": [_figures(codecs.get(name), metrics) for name in names]}
-            for group, codecs in groups.items()
+            for group, codecs in groups
         ],
         "clips": _clips(report, names, metrics),
         "counted": [(name, codec.get("counted")) for name, codec in report["codecs"].items()],
@@ -146,23 +146,22 @@ def _place_audio(report: dict, view: dict, recordings: Path, limit: int) -> list
     """Number the recordings that go into the page: in each clip, that of the original, then those
     of the codecs. Returns their files, in the order of these numbers."""
     paths: list[Path] = []
-    folders = ["original", *view["codecs"]]
-    names = {
-        coded["path"]: coded["recording"]
-        for codec in report["codecs"].values()
-        for coded in codec["clips"]
-    }
+    names: dict[str, str] = {}
+    folders: dict[str, dict[int, str]] = {}  # only of what was coded this time
+    for place, (name, codec) in enumerate(report["codecs"].items(), 1):
+        for coded in codec["clips"]:
+            names[coded["path"]] = coded["recording"]
+            folders.setdefault(coded["path"], {0: "original"})[place] = name
     for clip in _worst_first(view):
-        if clip["path"] not in names:
-            continue
-        found = [recordings / folder / names[clip["path"]] for folder in folders]
-        limit -= sum(_size(path) for path in found if path.is_file())
+        of_clip = folders.get(clip["path"], {}).items()
+        found = {place: recordings / folder / names[clip["path"]] for place, folder in of_clip}
+        found = {place: path for place, path in found.items() if path.is_file()}
+        limit -= sum(map(_size, found.values()))
         if limit < 0:
             break
-        for place, path in enumerate(found):
-            if path.is_file():
-                clip["audio"][place] = len(paths)
-                paths.append(path)
+        for place, path in found.items():
+            clip["audio"][place] = len(paths)
+            paths.append(path)
     return paths
 
 

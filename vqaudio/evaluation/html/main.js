@@ -3,7 +3,30 @@
 const data = JSON.parse(byId("scorecard").textContent);
 const shown = new Set(data.codecs.keys());
 const view = { group: 0, metric: 0, sort: { column: 1, descending: false } };
-const clips = new Clips(data, shown);
+const clipView = new ClipView(data, shown);
+const clipList = new ClipList(data, shown, openClip);
+
+function openClip(clip, chosen) {
+  clipView.show(clip, clipList.sort.metric);
+  clipList.mark(clip);
+  if (chosen && matchMedia("(max-width: 820px)").matches) byId("clip").scrollIntoView();
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || !clipView.clip) return;
+  if (event.target.closest("select")) return; // there, letters and digits find an option
+  if (event.key === " ") {
+    if (event.target.closest("button, input[type=checkbox]")) return; // theirs
+    clipView.toggle();
+  } else if (event.key === "n" || event.key === "p") {
+    const next = clipList.below(clipView.clip, event.key === "n" ? 1 : -1);
+    if (next) openClip(next, false);
+  } else if (/^\d$/.test(event.key)) {
+    const place = clipView.places[Number(event.key)];
+    if (place !== undefined) clipView.choose(place);
+  } else return;
+  event.preventDefault();
+}
 
 function figuresOf(codec) {
   return data.groups[view.group].codecs[codec];
@@ -41,11 +64,11 @@ function plural(count, noun) {
 }
 
 function makeGroupChoice() {
-  const names = data.groups.map((group) => group.name);
+  const names = data.groups.map((group) => (group.name === "." ? "no folder" : group.name));
   const choose = (group) => {
-    view.group = clips.group = group;
+    view.group = clipList.group = group;
     drawFigures();
-    clips.showFirst();
+    clipList.openFirst();
   };
   byId("groups").hidden = names.length < 2;
   if (names.length <= 8) {
@@ -66,7 +89,8 @@ function makeCodecChoice() {
       if (!shown.delete(codec)) shown.add(codec);
       button.setAttribute("aria-pressed", shown.has(codec));
       drawFigures();
-      if (clips.open) clips.show(clips.open);
+      clipList.draw();
+      openClip(clipView.clip, false);
     });
     return tint(button, codec);
   }));
@@ -120,6 +144,7 @@ choices(byId("plot-metrics"), data.metrics.map((metric) => metric.label), (metri
   drawFigures();
 })(0);
 drawNotes();
+document.addEventListener("keydown", onKey);
 new ResizeObserver(([bar]) => {
   const sticks = getComputedStyle(bar.target).position === "sticky";
   const height = sticks ? bar.target.offsetHeight : 0;

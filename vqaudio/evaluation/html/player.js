@@ -24,18 +24,20 @@ class Player {
     this.output = null;
     this.source = null;
     this.repeat = false;
-    this.load([]);
+    this.load([], 0);
   }
 
   get playing() {
     return this.source !== null;
   }
 
-  /** A clip's recordings: functions that return promises of buffers, null where there is none. */
-  load(recordings) {
+  /**
+   * Take a clip's recordings, functions that return promises of buffers, null where there is none;
+   * current: the one to start with.
+   */
+  load(recordings, current) {
     this.stop();
-    this.recordings = recordings;
-    this.current = 0;
+    Object.assign(this, { recordings, current });
     this.buffer = null;
     this.rest = 0; // position while nothing plays, seconds
     this.request = (this.request || 0) + 1;
@@ -63,12 +65,10 @@ class Player {
     this.onChange();
   }
 
-  /** Choose a recording; goes on playing if it plays. */
-  choose(which, gain) {
-    if (this.playing) return this.play(which, null, gain);
+  /** The recording that `play` will play. */
+  choose(which) {
     this.current = which;
     this.onChange();
-    return null;
   }
 
   pause() {

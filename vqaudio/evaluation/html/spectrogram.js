@@ -19,12 +19,12 @@ function drawSpectrogram(canvas, buffer, white, seconds) {
   const columns = canvas.width;
   const { levels, bins } = spectrogram(buffer, columns, seconds);
   const image = new ImageData(columns, bins);
+  const pixels = new DataView(image.data.buffer);
   for (let column = 0; column < columns; column++) {
     for (let bin = 0; bin < bins; bin++) {
       const level = (levels[column * bins + bin] - white) / SPECTRUM_RANGE + 1;
-      const [red, green, blue] = heat(level);
-      const pixel = 4 * ((bins - 1 - bin) * columns + column);
-      image.data.set([red, green, blue, 255], pixel);
+      const shade = Math.round(255 * Math.min(Math.max(level, 0), 1));
+      pixels.setUint32(4 * ((bins - 1 - bin) * columns + column), SHADES[shade]);
     }
   }
   const sheet = document.createElement("canvas");
@@ -71,16 +71,18 @@ function fourier(real, imaginary) {
     for (; j & bit; bit >>= 1) j ^= bit;
     j ^= bit;
     if (i < j) {
-      [real[i], real[j]] = [real[j], real[i]];
-      [imaginary[i], imaginary[j]] = [imaginary[j], imaginary[i]];
+      swap(real, i, j);
+      swap(imaginary, i, j);
     }
   }
   for (let half = 1; half < size; half *= 2) {
     const stride = size / (2 * half);
     for (let start = 0; start < size; start += 2 * half) {
       for (let k = 0; k < half; k++) {
-        const [cosine, sine] = [COSINES[k * stride], SINES[k * stride]];
-        const [low, high] = [start + k, start + k + half];
+        const cosine = COSINES[k * stride];
+        const sine = SINES[k * stride];
+        const low = start + k;
+        const high = low + half;
         const re = real[high] * cosine - imaginary[high] * sine;
         const im = real[high] * sine + imaginary[high] * cosine;
         real[high] = real[low] - re;
@@ -92,9 +94,17 @@ function fourier(real, imaginary) {
   }
 }
 
-function heat(level) {
-  const place = Math.min(Math.max(level, 0), 1) * (HEAT.length - 1);
-  const index = Math.min(Math.floor(place), HEAT.length - 2);
-  const share = place - index;
-  return HEAT[index].map((from, channel) => from + share * (HEAT[index + 1][channel] - from));
+function swap(values, i, j) {
+  const value = values[i];
+  values[i] = values[j];
+  values[j] = value;
 }
+
+/** 256 colours between those of HEAT, as bytes red, green, blue, opacity. */
+const SHADES = Uint32Array.from({ length: 256 }, (_, shade) => {
+  const place = (shade / 255) * (HEAT.length - 1);
+  const index = Math.min(Math.floor(place), HEAT.length - 2);
+  const [red, green, blue] = HEAT[index].map((from, channel) =>
+    Math.round(from + (place - index) * (HEAT[index + 1][channel] - from)));
+  return red * 2 ** 24 + green * 2 ** 16 + blue * 2 ** 8 + 255;
+});
