@@ -2,10 +2,15 @@
 
 import argparse
 import json
+import os
+import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -13,116 +18,226 @@ from vqaudio.cli.common import complain, guarded, printable
 from vqaudio.errors import VqaudioError
 from vqaudio.files import atomic_write
 
+if TYPE_CHECKING:
+    from vqaudio.evaluation.coding import Progress
+    from vqaudio.evaluation.peers import Coder
+
 PROG = "vqaudio-evaluate"
+DEFAULT_MODELS = ("speech64", "speech128")
+PASSES = {"coding": "1 of 2, coding", "judging": "2 of 2, judging"}
+
+
+class _Failed(Exception):
+    """What cannot be used, and why; told in a line."""
+
+    def __init__(self, path: str, reason: Exception | str):
+        self.path = path
+        self.reason = getattr(reason, "strerror", None) or str(reason)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 all done, 1 some input failed; wrong usage exits with 2."""
     parser = _parser()
     options = parser.parse_args(argv)
-    return guarded(PROG, lambda: _evaluate(parser, options))
+
+    def work() -> int:
+        try:
+            return _evaluate(parser, options)
+        except _Failed as failed:
+            complain(PROG, failed.path, failed.reason)
+            return 1
+
+    return guarded(PROG, work)
 
 
 def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     try:
-        from vqaudio import audio
-        from vqaudio.codec import load_codec
-        from vqaudio.evaluation.peers import PEERS
-        from vqaudio.evaluation.scorecard import CodecCoder, scorecard
+        from vqaudio.evaluation.page import page
         from vqaudio.evaluation.table import table
     except ModuleNotFoundError as error:
-        return _fail(str(error.name), "needed to evaluate: pip install 'vqaudio[eval]'")
+        raise _Failed(str(error.name), "needed to evaluate: pip install 'vqaudio[eval]'") from error
 
-    names = [name for name in options.peers.split(",") if name]
+    coders = _coders(parser, options)
+    for output in filter(None, (options.output, options.html)):
+        if output.is_dir():
+            raise _Failed(str(output), "is a folder")
+    for output in filter(None, (options.output, options.html, options.save_audio)):
+        if not _parent(output).is_dir():
+            raise _Failed(str(output), "its folder does not exist")
+    if options.save_audio and not _is_free(options.save_audio):
+        raise _Failed(str(options.save_audio), "exists already, and is not an empty folder")
+
+    with TemporaryDirectory(prefix=".vqaudio-", dir=_parent(options.save_audio)) as folder:
+        recordings = Path(folder, "recordings")
+        recordings.mkdir()
+        report = _measure(coders, recordings, options)
+        if options.output:
+            _write(options.output, json.dumps(report, indent=2, allow_nan=False) + "\n")
+        if options.save_audio:
+            recordings = recordings.rename(options.save_audio)
+        try:
+            if options.html:
+                _write(options.html, page(report, recordings))
+        finally:  # after minutes of work, one output that fails does not cost the other
+            on_terminal = sys.stdout is not None and sys.stdout.isatty()
+            print(table(report, shutil.get_terminal_size().columns if on_terminal else None))
+    return 1 if report["failed"] else 0
+
+
+def _measure(coders: "Sequence[Coder]", recordings: Path, options: argparse.Namespace) -> dict:
+    from vqaudio.evaluation.scorecard import scorecard
+
+    try:
+        with _bars(options) as on_progress:
+            return scorecard(coders, options.audio_dir, recordings, options.jobs, on_progress)
+    except VqaudioError as error:
+        raise _Failed(options.audio_dir, error) from error
+    except OSError as error:
+        raise _Failed(str(error.filename or options.audio_dir), error) from error
+
+
+def _coders(parser: argparse.ArgumentParser, options: argparse.Namespace) -> "list[Coder]":
+    """The models, the peers and what adapters have, under names that differ."""
+    from vqaudio import pretrained
+    from vqaudio.codec import load_codec
+    from vqaudio.evaluation.coding import ORIGINAL, CodecCoder
+    from vqaudio.evaluation.peers import DEFAULT, PEERS, adapter
+
+    names = DEFAULT if options.peers is None else options.peers.split(",")
+    names = [name for name in dict.fromkeys(names) if name not in ("", "none")]
     if unknown := [name for name in names if name not in PEERS]:
         parser.error(f"unknown peer {unknown[0]}; there are {', '.join(PEERS)}")
-    if options.output and not options.output.parent.is_dir():
-        return _fail(str(options.output), "its folder does not exist")
+    peers = [PEERS[name] for name in names]
+    for path in options.adapter:
+        try:
+            peers += adapter.load(path)
+        except (VqaudioError, OSError) as error:
+            raise _Failed(str(path), error) from error
+
+    packaged = [name for name in DEFAULT_MODELS if name in pretrained.names()]
     codecs = {}
-    for name in dict.fromkeys(options.model or ["speech64"]):
+    for name in dict.fromkeys(options.model or packaged or DEFAULT_MODELS[:1]):
         if name != "none":
             try:
                 codec = load_codec(name, options.device)
             except (VqaudioError, OSError) as error:
-                return _fail(name, error)
+                raise _Failed(name, error) from error
             # The same model once, whatever it is called.
             called = printable(str(codec.card.get("name") or Path(name).name))
+            called = called.replace("/", "_").replace("\\", "_")  # it also names a folder
             codecs.setdefault(codec.fingerprint, (codec, called))
-    bearers = Counter([*(called for _, called in codecs.values()), *PEERS])
+    taken = {".", "..", ORIGINAL, *PEERS, *(peer.name for peer in peers)}
+    bearers = Counter([*(called for _, called in codecs.values()), *taken])
     coders = []
     for codec, called in codecs.values():
         digits = f" {codec.fingerprint.hex()[:8]}" if bearers[called] > 1 else ""
         coders.append(CodecCoder(codec, called + digits))
-    coders += [PEERS[name] for name in dict.fromkeys(names)]
-    if not coders:
+    if not coders + peers:
         parser.error("nothing to evaluate: no model and no peer")
+    return coders + peers
 
+
+def _is_free(folder: Path) -> bool:
+    return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _parent(path: Path | None) -> Path | None:
+    return Path(os.path.abspath(path)).parent if path else None
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        present = [coder for coder in coders if not coder.missing()]
-        total = len(present) * len(audio.find(options.audio_dir))
-        hidden = options.quiet or not sys.stderr.isatty()
-        with tqdm(total=total, unit="clip", disable=hidden, file=sys.stderr) as progress:
-
-            def on_clip(coder: str, path: Path, error: str | None) -> None:
-                progress.set_postfix_str(coder, refresh=False)
-                progress.update()
-                if error is not None:
-                    with tqdm.external_write_mode(sys.stderr):
-                        complain(PROG, str(path), f"{coder}: {error}")
-
-            report = scorecard(coders, options.audio_dir, options.jobs, on_clip)
-    except (VqaudioError, OSError) as error:
-        return _fail(options.audio_dir, error)
-
-    if options.output:
-        try:
-            with atomic_write(options.output) as stream:
-                stream.write(json.dumps(report, indent=2, allow_nan=False).encode() + b"\n")
-        except OSError as error:
-            return _fail(str(options.output), error)
-    print(table(report))
-    return 1 if report["failed"] else 0
+        with atomic_write(path) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        raise _Failed(str(path), error) from error
 
 
-def _fail(path: str, reason: Exception | str) -> int:
-    complain(PROG, path, getattr(reason, "strerror", None) or str(reason))
-    return 1
+@contextmanager
+def _bars(options: argparse.Namespace) -> "Iterator[Callable[[Progress], None]]":
+    """Shows a bar for each pass, on a terminal, and a line for each failure."""
+    layout = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} clips, {remaining} left"
+    hidden = options.quiet or not sys.stderr.isatty()
+    with ExitStack() as stack:
+        bars: dict[str, tqdm] = {}
+
+        def show(progress: "Progress") -> None:
+            stage, total = progress.stage, progress.total
+            if stage not in bars:
+                stack.close()  # of the pass before
+                bar = tqdm(
+                    desc=PASSES[stage],
+                    total=total,
+                    disable=hidden,
+                    file=sys.stderr,
+                    bar_format=layout + "{postfix}",
+                )
+                bars[stage] = stack.enter_context(bar)
+            bars[stage].set_postfix_str(progress.codec or "", refresh=False)
+            bars[stage].update(progress.done - bars[stage].n)
+            for failure in progress.failures:
+                path = os.path.join(options.audio_dir, failure.path)
+                said = f"{failure.codec}: {failure.error}" if failure.codec else failure.error
+                with tqdm.external_write_mode(sys.stderr):
+                    complain(PROG, path, said)
+
+        yield show
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         PROG,
         description="Measure bitrate, quality and speed of models and other codecs on a folder of "
-        "speech. Codecs that are not installed are skipped with a word.",
+        "speech. Codecs and measures that are not installed are skipped with a word.",
     )
-    parser.add_argument("audio_dir", metavar="AUDIO_DIR", help="folder, searched for audio files")
-    parser.add_argument(
+    add = parser.add_argument
+    add("audio_dir", metavar="AUDIO_DIR", help="folder, searched for audio files")
+    add(
         "-m",
         "--model",
         action="append",
         metavar="MODEL",
         help="name or directory of a model; may be repeated; 'none' for peers alone "
-        "(default: speech64)",
+        "(default: the released models)",
     )
-    parser.add_argument(
+    add(
         "-p",
         "--peers",
-        default="codec2-3200,codec2-2400,mulaw",
         metavar="NAMES",
-        help="other codecs, separated by commas (default: %(default)s)",
+        help="other codecs, separated by commas, or 'none' (default: the usual ones; a wrong name "
+        "lists what there is)",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="REPORT", help="write a JSON report")
-    parser.add_argument("-d", "--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument(
+    add(
+        "-a",
+        "--adapter",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.py",
+        help="a Python file with codecs (CommandPeer, FunctionPeer) to measure too; may be "
+        "repeated; its code is run",
+    )
+    add("-o", "--output", type=Path, metavar="REPORT", help="write a JSON report")
+    add("--html", type=Path, metavar="PAGE", help="write a web page, in one file, with all clips")
+    add("--save-audio", type=Path, metavar="DIR", help="keep what was decoded, as WAV files")
+    add("-d", "--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add(
         "-j",
         "--jobs",
         type=_positive,
-        default=1,
+        default=_cores(),
         metavar="N",
-        help="clips at a time, each on one thread; speeds are then lower (default: 1)",
+        help="processes that judge clips (default: %(default)s); clips are always coded one at a "
+        "time, for the sake of the speeds",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+    add("-q", "--quiet", action="store_true", help="no progress bar")
     return parser
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _positive(text: str) -> int:

@@ -1,26 +1,63 @@
 """A scorecard's report for the terminal."""
 
-from vqaudio.evaluation.metrics import METRICS
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from vqaudio.evaluation.peers.coder import WHOLE_FILE
+
+MAX_GROUPS = 4
+"""Groups of clips that get a table of their own; the report has all."""
 
 
-def table(report: dict) -> str:
-    """A line a codec, means over clips, with 95 % intervals below; then what needs saying."""
-    rows = [["codec", "bit/s", *(metric.label for metric in METRICS.values())]]
-    rows[0] += ["codes used", "perplexity", "encode RTF", "decode RTF"]
-    for name, codec in report["codecs"].items():
-        rows += _rows(name, codec)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in rows
-    ]
+def table(report: dict, width: int | None = None) -> str:
+    """A line a codec, means over clips, with 95 % intervals below; then what needs saying.
+
+    As many tables below each other as `width`, in characters, asks for; by default one. Then the
+    same for each group of clips, where there are a few.
+    """
+    metrics, groups = report["metrics"], report["groups"]
+    lines = _lines(report["codecs"], metrics, width)
+    if len(groups) <= MAX_GROUPS:
+        for group, codecs in groups.items():
+            count = max(codec["clips_scored"] for codec in codecs.values())
+            title = f"{group}: {count} clip{'' if count == 1 else 's'}"
+            lines += ["", title, *_lines(codecs, metrics, width)]
     return "\n".join([*lines, "", *_notes(report)])
 
 
-def _rows(name: str, codec: dict) -> list[list[str]]:
+def _lines(codecs: Mapping[str, dict], metrics: Mapping[str, dict], width: int | None) -> list[str]:
+    head = ["codec", "bit/s", "nominal", *(metric["label"] for metric in metrics.values())]
+    rows = [[*head, "codes used", "perplexity", "encode RTF", "decode RTF"]]
+    for name, codec in codecs.items():
+        rows += _rows(name, codec, metrics)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines: list[str] = []
+    for columns in _fold(widths, width):
+        lines += [""] if lines else []
+        for row in rows:
+            cells = [row[0].ljust(widths[0]), *(row[c].rjust(widths[c]) for c in columns)]
+            if line := "  ".join(cells).rstrip():
+                lines.append(line)
+    return lines
+
+
+def _fold(widths: Sequence[int], width: int | None) -> list[list[int]]:
+    """Columns after the first, in as many runs as it takes for each to fit beside the first."""
+    runs: list[list[int]] = [[]]
+    used = widths[0]
+    for column, wide in enumerate(widths[1:], 1):
+        if width is not None and runs[-1] and used + 2 + wide > width:
+            runs.append([])
+            used = widths[0]
+        runs[-1].append(column)
+        used += 2 + wide
+    return runs
+
+
+def _rows(name: str, codec: dict, metrics: Mapping[str, dict]) -> list[list[str]]:
     means, intervals = [], []
-    for key, metric in METRICS.items():
-        scores, digits = codec["scores"][key], metric.digits
+    for key, metric in metrics.items():
+        scores, digits = codec["scores"][key], metric["digits"]
         means.append(_number(scores["mean"], digits))
         ends = (_number(scores[end], digits) for end in ("low", "high"))
         intervals.append("..".join(ends) if scores["clips"] else "")
@@ -32,18 +69,29 @@ def _rows(name: str, codec: dict) -> list[list[str]]:
         _number(codec["encode_rtf"], 3),
         _number(codec["decode_rtf"], 3),
     ]
-    first = [name, _number(codec["bitrate"], 0), *means, *rest]
-    return [first, ["", "", *intervals, *("" for _ in rest)]]
+    rates = [_number(codec["bitrate"], 0), _number(codec["nominal"], 0)]
+    return [[name, *rates, *means, *rest], ["", "", "", *intervals, *("" for _ in rest)]]
 
 
 def _notes(report: dict) -> list[str]:
     notes = [f"{name}: skipped, {reason}" for name, reason in report["missing"].items()]
+    notes += [f"{name}: not measured, {why}" for name, why in report["metrics_missing"].items()]
+    counted, undefined = defaultdict(list), defaultdict(list)
     for name, codec in report["codecs"].items():
+        if codec["counted"] != WHOLE_FILE:
+            counted[codec["counted"]].append(name)
         for key, scores in codec["scores"].items():
-            if undefined := codec["clips_scored"] - scores["clips"]:
-                notes.append(f"{name}: {METRICS[key].label} is not defined for {undefined} clips")
-    if report["failed"]:
-        notes.append(f"{len(report['failed'])} clips failed")
+            if number := codec["clips_scored"] - scores["clips"]:
+                clips = f"{number} clip{'' if number == 1 else 's'}"
+                undefined[report["metrics"][key]["label"], clips].append(name)
+    notes += [f"{', '.join(names)}: counted are {what}" for what, names in counted.items()]
+    for (label, clips), names in undefined.items():
+        who = "all codecs" if len(names) == len(report["codecs"]) > 1 else ", ".join(names)
+        notes.append(f"{label} is not defined for {clips}: {who}")
+    if len(report["groups"]) > MAX_GROUPS:
+        notes.append(f"{len(report['groups'])} groups of clips, by first folder, are in the report")
+    if failed := len(report["failed"]):
+        notes.append(f"{failed} failure{'' if failed == 1 else 's'}, named in the report")
     files = report["files"]
     return [*notes, f"{files['count']} files, SHA-256 {files['sha256'][:16]}"]
 
