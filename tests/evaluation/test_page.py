@@ -262,6 +262,19 @@ def test_spectrograms_are_drawn(opened):
     assert levels[0] > 1.02 * levels[1] > 1.02**2 * levels[2]
 
 
+def test_a_scorecard_where_everything_failed(report, chromium, tmp_path):
+    nothing = json.loads(json.dumps(report))
+    for codec in nothing["codecs"].values():
+        codec |= {"clips": [], "clips_scored": 0, "bitrate": None}
+    nothing["groups"] = {}
+    (tmp_path / "page.html").write_text(page(nothing, tmp_path), encoding="utf-8")
+    chromium.open(tmp_path / "page.html")
+    assert sorted(texts(chromium, "#table tbody th")) == sorted(NAMES)
+    assert texts(chromium, ".clip-path") == ["read/four.flac"]
+    assert "No codec" in texts(chromium, "#plot")[0]
+    assert chromium.console() == []
+
+
 def test_names_do_no_harm(opened):
     opened.click("#plot-metrics button:nth-child(2)")
     opened.click(".clip-list li:nth-child(3) button")

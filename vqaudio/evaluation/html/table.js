@@ -6,7 +6,7 @@
  */
 function drawTable(table, rows, metrics, sort) {
   const columns = tableColumns(metrics, rows);
-  const ordered = sortRows(rows, columns[sort.column], sort.descending);
+  const ordered = sortRows(rows, columns[sort.column] ?? columns[0], sort.descending);
   const head = element("tr", {}, ...columns.map((column, index) => {
     const sorted = index === sort.column ? (sort.descending ? "descending" : "ascending") : "none";
     const choose = () => {
