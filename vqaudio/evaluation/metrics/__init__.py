@@ -5,25 +5,42 @@ PESQ of silence, is nan. `align` comes first: some codecs delay.
 """
 
 from vqaudio.evaluation.metrics.alignment import SAMPLE_RATE, align
-from vqaudio.evaluation.metrics.metric import Metric
-from vqaudio.evaluation.metrics.signal import estoi, mel_distance, pesq_wb, si_sdr
+from vqaudio.evaluation.metrics.dnsmos import RUNTIME, WEIGHTS, dnsmos
+from vqaudio.evaluation.metrics.metric import Metric, Package
+from vqaudio.evaluation.metrics.pitch import PRAAT, f0_rmse, voicing_error
+from vqaudio.evaluation.metrics.signal import PESQ, STOI, estoi, mel_distance, pesq_wb, si_sdr
+from vqaudio.evaluation.metrics.speaker import NEEDS as SPEAKER
+from vqaudio.evaluation.metrics.speaker import speaker
+from vqaudio.evaluation.metrics.words import MOONSHINE, num_words, wer
 
 __all__ = [
     "METRICS",
     "SAMPLE_RATE",
     "Metric",
+    "Package",
     "align",
+    "dnsmos",
     "estoi",
+    "f0_rmse",
     "mel_distance",
+    "num_words",
     "pesq_wb",
     "si_sdr",
+    "speaker",
+    "voicing_error",
+    "wer",
 ]
 
 METRICS = {
-    "pesq_wb": Metric(pesq_wb, "PESQ-WB", True, 2),
-    "estoi": Metric(estoi, "ESTOI", True, 3),
+    "pesq_wb": Metric(pesq_wb, "PESQ-WB", True, 2, (PESQ,)),
+    "estoi": Metric(estoi, "ESTOI", True, 3, (STOI,)),
     "si_sdr": Metric(si_sdr, "SI-SDR dB", True, 1),
     "mel_distance": Metric(mel_distance, "mel distance", False, 3),
+    "f0_rmse": Metric(f0_rmse, "F0 RMSE cents", False, 0, (PRAAT,)),
+    "voicing_error": Metric(voicing_error, "voicing error %", False, 1, (PRAAT,)),
+    "dnsmos": Metric(dnsmos, "DNSMOS", True, 2, (WEIGHTS, RUNTIME)),
+    "speaker": Metric(speaker, "speaker cosine", True, 3, SPEAKER),
+    "wer": Metric(wer, "WER %", False, 1, (MOONSHINE,), num_words),
 }
 """Every measure of the scorecard, by its name in the report, in the order of the table.
 

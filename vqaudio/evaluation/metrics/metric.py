@@ -1,10 +1,39 @@
-"""What a measure is."""
+"""What a measure is, and what it needs to be installed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package of an optional measure.
+
+    name: on PyPI; module: what is imported; version: " ==1.0" where others will not do;
+    file: within the module's folder, where a release without it is of no use.
+    """
+
+    name: str
+    module: str
+    version: str = ""
+    file: str = ""
+
+    def present(self) -> bool:
+        """Whether it is installed, with its file. Imports nothing."""
+        return (folder := self._folder()) is not None and (folder / self.file).exists()
+
+    def path(self) -> Path:
+        """Where its file lies. FileNotFoundError when it is not installed."""
+        if (folder := self._folder()) is None:
+            raise FileNotFoundError(f"{self.name} is not installed")
+        return folder / self.file
+
+    def _folder(self) -> Path | None:
+        spec = find_spec(self.module)
+        return Path(spec.origin).parent if spec and spec.origin else None
 
 
 @dataclass(frozen=True)
@@ -13,7 +42,6 @@ class Metric:
 
     function: takes two mono float arrays [T] at 16 kHz; nan where the measure is not defined;
     label: column of a table; digits: worth printing after the point;
-    needs: pairs of a package to be imported and its name on PyPI;
     weight: function(reference) -> what the clip counts in a mean over clips; None is 1 for each.
     """
 
@@ -21,12 +49,12 @@ class Metric:
     label: str
     higher_is_better: bool
     digits: int
-    needs: tuple[tuple[str, str], ...] = ()
+    needs: tuple[Package, ...] = ()
     weight: Callable[[np.ndarray], float] | None = None
 
     def missing(self) -> str | None:
-        """Which package is not installed, in a few words, or None."""
-        for module, package in self.needs:
-            if find_spec(module) is None:
-                return f"{package} is not installed"
-        return None
+        """Which packages are not installed, in a few words, or None."""
+        gone = [need.name + need.version for need in self.needs if not need.present()]
+        if not gone:
+            return None
+        return f"{' and '.join(gone)} {'is' if len(gone) == 1 else 'are'} not installed"

@@ -8,10 +8,12 @@ import warnings
 
 import librosa
 import numpy as np
-import pesq as pesq_package
-import pystoi
 
 from vqaudio.evaluation.metrics.alignment import SAMPLE_RATE
+from vqaudio.evaluation.metrics.metric import Package
+
+PESQ = Package("pesq", "pesq")
+STOI = Package("pystoi", "pystoi")
 
 MEL_SCALES = ((256, 20), (512, 40), (1024, 80), (2048, 160))
 """Window in samples (hop a quarter) and number of bands of each scale of the mel distance.
@@ -24,6 +26,8 @@ def pesq_wb(reference: np.ndarray, decoded: np.ndarray) -> float:
     """Wide-band PESQ, ITU-T P.862.2: about 1 (bad) to 4.64. nan for silence and under 0.25 s."""
     if not reference.any() or not decoded.any():
         return np.nan
+    import pesq as pesq_package
+
     try:
         return float(pesq_package.pesq(SAMPLE_RATE, reference, decoded, "wb"))
     except (pesq_package.NoUtterancesError, pesq_package.BufferTooShortError):
@@ -34,6 +38,8 @@ def estoi(reference: np.ndarray, decoded: np.ndarray) -> float:
     """Extended STOI, Jensen and Taal 2016: intelligibility, 0 to 1. nan under 0.4 s of speech."""
     if not reference.any():
         return np.nan
+    import pystoi
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
