@@ -148,7 +148,7 @@ function placeLabels(marks, frame) {
       const others = chosen.filter((_, index) => index !== own);
       const costs = places.map((place) => place.cost + outside(place, frame) * 50
         + sum(obstacles.map((obstacle) => overlap(place, obstacle)))
-        + sum(others.map((other) => 3 * overlap(place, other))));
+        + sum(others.map((other) => 3 * overlap(widened(place, 8), other))));
       chosen[own] = places[costs.indexOf(Math.min(...costs))];
     });
   }
@@ -178,6 +178,11 @@ function labelPlaces(mark, width) {
 
 function box(left, right, top, bottom) {
   return { left, right, top, bottom };
+}
+
+/** With room for a space at either end, so that two labels do not read as one. */
+function widened({ left, right, top, bottom }, by) {
+  return box(left - by, right + by, top, bottom);
 }
 
 function overlap(a, b) {
