@@ -1,21 +1,22 @@
 import json
+import math
+import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.evaluation.cheap import CHEAP, cheap_metrics, constant
 from tests.small import small_model
 from vqaudio.audio import find
-from vqaudio.cli.evaluate import main
 from vqaudio.codec import Codec
 from vqaudio.errors import VqaudioError
+from vqaudio.evaluation import judging
+from vqaudio.evaluation.coding import CodecCoder
 from vqaudio.evaluation.metrics import METRICS
-from vqaudio.evaluation.peers import PEERS, CommandPeer, FunctionPeer, mulaw_decode, mulaw_encode
-from vqaudio.evaluation.scorecard import CodecCoder, hash_files, interval, scorecard
+from vqaudio.evaluation.peers import PEERS, CommandPeer
+from vqaudio.evaluation.scorecard import hash_files, scorecard
 from vqaudio.evaluation.table import table
 
 GONE = CommandPeer("gone", "no-such-program", "no-such-program", 8000, 1)
@@ -35,16 +36,18 @@ def folder(speech, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("model")
-    Codec(small_model()).save(directory)
-    return directory
+def ours():
+    return CodecCoder(Codec(small_model()), "tiny")
 
 
 @pytest.fixture(scope="module")
-def report(folder, model):
-    ours = CodecCoder(Codec.load(model), "tiny")
-    return scorecard([ours, PEERS["mulaw"], GONE], folder)
+def report(folder, ours, tmp_path_factory):
+    recordings = tmp_path_factory.mktemp("recordings")
+    loud = constant(1.0, weight=lambda reference: float(len(reference)), label="one")
+    absent = constant(1.0)
+    object.__setattr__(absent, "missing", lambda: "it is not installed")
+    with cheap_metrics(loud=loud, absent=absent):
+        return scorecard([ours, PEERS["mulaw"], GONE], folder, recordings)
 
 
 def test_report(report):
@@ -55,23 +58,50 @@ def test_report(report):
     for codec in report["codecs"].values():
         assert [clip["path"] for clip in codec["clips"]] == ["a.wav", "sub/b.flac"]
         assert codec["encode_rtf"] > 0
-        for name in METRICS:
+        for name in CHEAP:
             scores = codec["scores"][name]
             assert scores["low"] <= scores["mean"] <= scores["high"]
-    assert report["versions"]["torch"]
+    for package in ("python", "torch", "pystoi", "tiny"):
+        assert report["versions"][package]
 
 
-def test_every_byte_of_our_files_is_counted(report, folder, model, tmp_path):
-    codec = Codec.load(model)
+def test_metrics_say_what_they_are(report):
+    assert list(report["metrics"]) == [*CHEAP, "loud"]
+    about = {"label": "ESTOI", "higher_is_better": True, "digits": 3}
+    assert report["metrics"]["estoi"] == about
+    assert report["metrics_missing"] == {"absent": "it is not installed"}
+    assert "absent" not in report["codecs"]["tiny"]["scores"]
+
+
+def test_every_byte_of_our_files_is_counted(report, folder, ours, tmp_path):
     clip = report["codecs"]["tiny"]["clips"][0]
     wave, rate = soundfile.read(folder / "a.wav", dtype="float32")
-    codec.encode(wave, rate).save(tmp_path / "a.vqc")
+    ours.codec.encode(wave, rate).save(tmp_path / "a.vqc")
     assert clip["bytes"] == (tmp_path / "a.vqc").stat().st_size
-    ours = report["codecs"]["tiny"]
-    assert ours["nominal"] == 2250
-    assert 2250 < ours["bitrate"] < 2700
-    total = sum(clip["bytes"] for clip in ours["clips"])
-    assert ours["bitrate"] == pytest.approx(8 * total / ours["seconds"])
+    tiny = report["codecs"]["tiny"]
+    assert tiny["nominal"] == 2250
+    assert 2250 < tiny["bitrate"] < 2700
+    total = sum(clip["bytes"] for clip in tiny["clips"])
+    assert tiny["bitrate"] == pytest.approx(8 * total / tiny["seconds"])
+
+
+def test_weights_are_those_of_the_clips(report):
+    first, second = report["codecs"]["mulaw"]["clips"]
+    assert first["weights"] == {"loud": 32000.0}
+    assert second["weights"] == {"loud": pytest.approx(16000 * second["seconds"], rel=0.01)}
+    assert report["codecs"]["mulaw"]["scores"]["loud"]["mean"] == 1.0
+
+
+def test_groups_are_by_first_folder(report, folder, ours, tmp_path):
+    assert list(report["groups"]) == [".", "sub"]
+    (clip,) = [c for c in report["codecs"]["tiny"]["clips"] if c["path"] == "sub/b.flac"]
+    group = report["groups"]["sub"]["tiny"]
+    assert group["scores"]["estoi"]["mean"] == clip["estoi"]
+    assert group["bitrate"] == pytest.approx(8 * clip["bytes"] / clip["seconds"])
+    assert group["clips_scored"] == 1
+    with cheap_metrics():
+        alone = scorecard([PEERS["mulaw"]], folder / "sub", tmp_path)
+    assert alone["groups"] == {}
 
 
 def test_codebook_use(report):
@@ -83,55 +113,88 @@ def test_codebook_use(report):
 
 
 def test_the_anchor_is_better_than_random_weights(report):
-    for name, metric in METRICS.items():
-        ours, anchor = (report["codecs"][key]["scores"][name]["mean"] for key in ("tiny", "mulaw"))
-        assert (anchor > ours) == metric.higher_is_better
+    for name in CHEAP:
+        tiny, anchor = (report["codecs"][key]["scores"][name]["mean"] for key in ("tiny", "mulaw"))
+        assert (anchor > tiny) == METRICS[name].higher_is_better
 
 
-def test_table(report):
-    lines = table(report).splitlines()
-    assert lines[0].split()[0] == "codec"
-    assert [line.split()[0] for line in lines[1:5:2]] == ["tiny", "mulaw"]
-    assert "gone: skipped, no-such-program is not installed" in lines
-
-
-def test_another_process_scores_the_same(report, folder, model, tmp_path):
-    shutil.copy(folder / "a.wav", tmp_path)
-    again = scorecard([CodecCoder(Codec.load(model), "tiny")], tmp_path, jobs=2)
-    (clip,) = again["codecs"]["tiny"]["clips"]
-    wanted = dict(report["codecs"]["tiny"]["clips"][0])
-    assert clip.pop("path") == wanted.pop("path")
-    assert clip == pytest.approx(wanted, rel=0.02)
-
-
-def test_silence_and_broken_files(folder, tmp_path):
-    shutil.copy(folder / "a.wav", tmp_path)
-    soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
-    (tmp_path / "broken.wav").write_bytes(b"RIFF nonsense")
+def test_other_processes_judge_the_same(report, folder, ours, tmp_path):
     told = []
-    report = scorecard([PEERS["mulaw"]], tmp_path, on_clip=lambda *what: told.append(what))
-    assert [path.name for _, path, error in told if error] == ["broken.wav"]
-    assert [failure["path"] for failure in report["failed"]] == ["broken.wav"]
-    scores = report["codecs"]["mulaw"]["scores"]
-    assert scores["pesq_wb"]["clips"] == 1
-    assert "mulaw: PESQ-WB is not defined for 1 clips" in table(report)
+    with cheap_metrics():
+        again = scorecard([ours, PEERS["mulaw"]], folder, tmp_path, 2, told.append)
+    for name, codec in again["codecs"].items():
+        for clip, wanted in zip(codec["clips"], report["codecs"][name]["clips"], strict=True):
+            assert clip == {
+                key: pytest.approx(value, rel=0.02) if key in CHEAP else value
+                for key, value in (wanted | {"weights": {}}).items()
+                if key != "loud"
+            }
+    assert [p.done for p in told if p.stage == "coding"] == [1, 2, 3, 4]
+    assert [p.done for p in told if p.stage == "judging"][-1] == 4
+
+
+def _die(*_):
+    os._exit(1)
+
+
+def test_a_process_that_dies_is_told_in_words(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(judging, "judge", _die)
+    with cheap_metrics(), pytest.raises(VqaudioError, match="has died"):
+        scorecard([PEERS["mulaw"]], folder, tmp_path, jobs=2)
+
+
+def test_a_judge_that_fails_costs_only_its_own_score(folder, tmp_path):
+    broken = constant(1.0, label="broken")
+    object.__setattr__(broken, "function", lambda reference, decoded: 1 / 0)
+    with cheap_metrics(broken=broken, none=constant(math.nan, label="none")):
+        report = scorecard([PEERS["mulaw"]], folder, tmp_path)
+    assert [(f["codec"], f["path"]) for f in report["failed"]] == [
+        ("mulaw", "a.wav"),
+        ("mulaw", "sub/b.flac"),
+    ]
+    assert report["failed"][0]["error"] == "broken: ZeroDivisionError: division by zero"
+    codec = report["codecs"]["mulaw"]
+    assert codec["scores"]["broken"]["clips"] == codec["scores"]["none"]["clips"] == 0
+    assert codec["scores"]["estoi"]["clips"] == 2
+    assert "none is not defined for 2 clips: mulaw" in table(report)
     json.dumps(report, allow_nan=False)
 
 
-def test_a_clip_that_comes_back_cut_is_not_scored(folder):
-    half = FunctionPeer("half", mulaw_encode, lambda data: mulaw_decode(data[: len(data) // 2]), 1)
-    report = scorecard([half], folder)
-    assert report["codecs"]["half"]["clips_scored"] == 0
-    assert report["codecs"]["half"]["bitrate"] is None
-    assert report["failed"][0]["error"] == "1.00 s of the clip are missing from what was decoded"
-    assert "half" in table(report)
+def test_silence_and_broken_files(folder, tmp_path):
+    source, recordings = tmp_path / "source", tmp_path / "recordings"
+    source.mkdir()
+    shutil.copy(folder / "a.wav", source)
+    soundfile.write(source / "silence.wav", np.zeros(16000), 16000)
+    (source / "broken.wav").write_bytes(b"RIFF nonsense")
+    told = []
+    with cheap_metrics():
+        report = scorecard([PEERS["mulaw"]], source, recordings, on_progress=told.append)
+    (failure,) = report["failed"]
+    assert (failure["codec"], failure["path"]) == (None, "broken.wav")
+    assert [f.path for progress in told for f in progress.failures] == ["broken.wav"]
+    assert report["codecs"]["mulaw"]["scores"]["estoi"]["clips"] == 1
+    assert "ESTOI is not defined for 1 clip: mulaw" in table(report)
+    json.dumps(report, allow_nan=False)
 
 
-def test_no_clips_and_equal_names(tmp_path, folder):
+def test_nothing_that_can_be_read(tmp_path):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF nonsense")
+    for jobs in (1, 2):
+        with cheap_metrics():
+            report = scorecard([PEERS["mulaw"]], tmp_path, tmp_path / "recordings", jobs)
+        assert report["codecs"]["mulaw"]["clips_scored"] == 0
+        assert report["codecs"]["mulaw"]["bitrate"] is None
+        assert "mulaw" in table(report)
+
+
+def test_no_clips_and_names_that_will_not_do(tmp_path, folder):
     with pytest.raises(VqaudioError, match="no audio"):
-        scorecard([PEERS["mulaw"]], tmp_path)
-    with pytest.raises(VqaudioError, match="same name"):
-        scorecard([PEERS["mulaw"]] * 2, folder)
+        scorecard([PEERS["mulaw"]], tmp_path, tmp_path)
+    with pytest.raises(VqaudioError, match="same name, mulaw"):
+        scorecard([PEERS["mulaw"]] * 2, folder, tmp_path)
+    for name in ("", "..", "a/b", "../../a", "original"):
+        with pytest.raises(VqaudioError, match="cannot be the name"):
+            scorecard([CommandPeer(name, "cp", "cp", 8000, 1)], folder, tmp_path)
 
 
 def test_the_hash_tells_files_apart(folder, tmp_path):
@@ -142,91 +205,6 @@ def test_the_hash_tells_files_apart(folder, tmp_path):
     assert hash_files(tmp_path, find(tmp_path)) == before
     (tmp_path / "a.wav").rename(tmp_path / "c.wav")
     assert hash_files(tmp_path, find(tmp_path)) != before
-
-
-def test_models_of_one_name_are_told_apart(tmp_path, capsys):
-    """By their fingerprints; a model that is given twice is measured once."""
-    soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)
-    codecs = [Codec(small_model(seed)) for seed in (0, 0, 1)]
-    names = ["speech", "again", "speech"]
-    arguments = ["--peers", "", "-o", str(tmp_path / "report.json"), str(tmp_path)]
-    for number, (codec, name) in enumerate(zip(codecs, names, strict=True)):
-        codec.save(tmp_path / str(number), {"name": name})
-        arguments += ["-m", str(tmp_path / str(number))]
-    assert main(arguments) == 0
-    hexes = [Codec.load(tmp_path / number).fingerprint.hex()[:8] for number in ("0", "2")]
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert list(report["codecs"]) == [f"speech {digits}" for digits in hexes]
-    assert f"speech {hexes[1]}" in capsys.readouterr().out
-
-
-def test_a_name_is_one_line_and_no_peers(tmp_path, capsys):
-    soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)
-    for name, shown in (("a\nb", "a?b"), ("mulaw", "mulaw ")):
-        Codec(small_model()).save(tmp_path / "model", {"name": name})
-        assert main(["-m", str(tmp_path / "model"), str(tmp_path)]) == 0
-        assert capsys.readouterr().out.splitlines()[1].startswith(shown)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_table_that_cannot_be_printed_is_one_line(tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)
-    words = [sys.executable, "-m", "vqaudio.cli.evaluate", "-m", "none", "-p", "mulaw"]
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [*words, "-o", str(tmp_path / "report.json"), str(tmp_path)],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    assert done.returncode == 1
-    assert done.stderr == "vqaudio-evaluate: standard output: No space left on device\n"
-    assert (tmp_path / "report.json").exists()
-
-
-def test_interval():
-    values = np.random.default_rng(1).standard_normal(400)
-    low, high = interval(values)
-    assert low < values.mean() < high
-    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
-    assert interval([3.0]) == (3.0, 3.0)
-
-
-def test_command(folder, model, tmp_path, capsys):
-    out = tmp_path / "report.json"
-    assert main(["-m", str(model), "--peers", "mulaw", "-o", str(out), str(folder)]) == 0
-    printed = capsys.readouterr()
-    assert "mulaw" in printed.out
-    assert printed.err == ""
-    assert set(json.loads(out.read_text())["codecs"]) == {model.name, "mulaw"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (["--peers", "nonsense", "."], 2, "unknown peer nonsense"),
-        (["-m", "none", "--peers", "", "."], 2, "no model and no peer"),
-        (["-j", "0", "."], 2, "at least 1"),
-        ([], 2, "AUDIO_DIR"),
-        (["-m", "no-such-model", "."], 1, "no-such-model"),
-        (["-m", "none", "no-such-folder"], 1, "no-such-folder: not a folder"),
-        (["-m", "none", "-o", "nowhere/report.json", "."], 1, "folder does not exist"),
-    ],
-)
-def test_wrong_usage_and_bad_input(arguments, code, said, capsys):
-    try:
-        status = main(arguments)
-    except SystemExit as stop:
-        status = stop.code
-    assert status == code
-    error = capsys.readouterr().err
-    assert said in error
-    assert "Traceback" not in error
-
-
-def test_a_broken_clip_exits_1_with_one_line(folder, tmp_path, capsys):
-    shutil.copy(folder / "a.wav", tmp_path)
-    (tmp_path / "broken.wav").write_bytes(b"nonsense")
-    assert main(["-m", "none", "--peers", "mulaw", str(tmp_path)]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"vqaudio-evaluate: {tmp_path / 'broken.wav'}: mulaw: ")
+    odd = os.fsdecode(b"\xff.wav")
+    shutil.copy(tmp_path / "c.wav", tmp_path / odd)
+    assert hash_files(tmp_path, find(tmp_path)) != before

@@ -74,7 +74,7 @@ _ALL: tuple[Coder, ...] = (
         "opus-6k",
         # Frames of 60 ms: with shorter ones a third of so low a rate would be packets' headers.
         "opusenc --quiet --bitrate 6 --framesize 60 {input} {output}",
-        "opusdec --quiet --rate 16000 --float {input} {output}",
+        "opusdec --quiet --rate 16000 {input} {output}",
         SAMPLE_RATE,
         6000,
         "wav",
@@ -92,6 +92,7 @@ _ALL: tuple[Coder, ...] = (
         5750,
         "wav",
         "Debian's speex",
+        padding=0.02,
         count=count_packets,
         counted=COUNTED,
         tell_version="speexenc --version",

@@ -82,7 +82,7 @@ class CommandPeer:
 
     def _write(self, path: Path, wave: np.ndarray) -> None:
         wave = soxr.resample(wave, SAMPLE_RATE, self.sample_rate)
-        samples = (np.clip(wave, -1, 1) * 32767).round().astype("<i2")
+        samples = (wave * 32768).round().clip(-32768, 32767).astype("<i2")
         if self.audio == "wav":
             soundfile.write(path, samples, self.sample_rate, format="WAV", subtype="PCM_16")
         else:

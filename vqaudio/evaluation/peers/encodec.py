@@ -48,8 +48,8 @@ class EncodecPeer:
 
         try:
             model = _model(str(_folder()))
-        except (OSError, RuntimeError) as error:
-            raise VqaudioError(f"{WEIGHTS} cannot be loaded: {error}") from error
+        except (OSError, RuntimeError) as error:  # its checksum is checked
+            raise VqaudioError(f"{WEIGHTS} is damaged") from error
         model.set_target_bandwidth(self.nominal / 1000)
         original = torch.from_numpy(soxr.resample(wave, SAMPLE_RATE, _RATE))
         start = time.perf_counter()
