@@ -19,8 +19,8 @@ BEST = {
     "speaker": 1,
     "wer": 0,
 }
-NOISES = {"f0_rmse": (0, 0.1, 0.2), "wer": (0, 0.5, 1)}
-"""Gains where the default ones leave the words whole, or too little voiced to tell."""
+NOISES = {"f0_rmse": (0, 0.1), "wer": (0, 0.5, 1)}
+"""Gains of noise: more for words, and one for pitch, of which loud noise leaves the clear frames."""
 
 SCRIPT = """
 import json, sys, warnings
@@ -42,7 +42,7 @@ def test_best_of_itself_and_worse_with_noise(name, needs, original, noise):
     if name in BEST:  # DNSMOS does not look at the original
         assert scores[0] == pytest.approx(BEST[name], abs=0.01)
     assert scores == sorted(scores, reverse=metric.higher_is_better)
-    assert len(set(scores)) == 3
+    assert len(set(scores)) == len(gains)
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -10,7 +10,7 @@ def praat(needs):
     needs("f0_rmse")
 
 
-@pytest.mark.parametrize("cents", [-300, 200, 500])
+@pytest.mark.parametrize("cents", [-200, 400, 500])
 def test_a_shift_of_pitch_is_measured(cents, original):
     shifted = librosa.effects.pitch_shift(original, sr=SAMPLE_RATE, n_steps=cents / 100)
     assert f0_rmse(original, shifted) == pytest.approx(abs(cents), rel=0.2)
@@ -31,7 +31,7 @@ def test_gain_makes_no_difference(original):
     assert voicing_error(original, 0.1 * original) == pytest.approx(0, abs=0.5)
 
 
-@pytest.mark.parametrize("length", [639, 640, 641, 642, 700, 1000])
+@pytest.mark.parametrize("length", [799, 800, 801, 802, 900, 1200])
 def test_short_clips(length, original):
     voiced = original[SAMPLE_RATE : SAMPLE_RATE + length]
     for metric in (f0_rmse, voicing_error):

@@ -75,7 +75,22 @@ def test_long_clips_are_heard_to_the_end(needs, long_clip):
     assert num_words(long_clip) > 40
 
 
-def test_noise_and_too_short(needs, original):
+def test_an_original_is_heard_once(monkeypatch, original):
+    heard = []
+
+    def transcribe(wave, ends):
+        heard.append(wave)
+        return ["word"]
+
+    monkeypatch.setattr("vqaudio.evaluation.metrics.words._transcribe", transcribe)
+    reference = original[:-1]  # that no other test has had transcribed
+    for gain in (0.1, 0.2):
+        assert wer(reference, gain * reference) == 0
+    assert num_words(reference) == 1
+    assert len(heard) == 3
+
+
+def test_too_short(needs, original):
     needs("wer")
     assert np.isnan(wer(original[:7999], original[:7999]))
     assert num_words(original[:7999]) == 0

@@ -22,11 +22,13 @@ CURVE = (-0.06766283, 1.11546468, 0.04602535)
 
 
 def dnsmos(reference: np.ndarray, decoded: np.ndarray) -> float:
-    """Overall quality (OVRL) of DNSMOS P.835, about 1 (bad) to 4, of the decoded clip alone.
+    """Overall quality (OVRL) of DNSMOS P.835 of the decoded clip alone: 1 (bad) to 5.
 
-    It does not know what was said or by whom: fluent nonsense in another's voice is rated well, and
-    a decoder that removes noise may pass the original. It was made for noise suppressors, English
-    for the most part; differences under 0.1 mean little. nan for silence and under SHORTEST.
+    Clean read speech makes about 3 to 3.5. It does not know what was said or by whom: fluent
+    nonsense in another's voice is rated well, a decoder that removes noise may pass the original,
+    and the loss of everything above 2 kHz goes unpunished. It was made for noise suppressors; small
+    differences mean little. Clips under 9 s are repeated to fill a window, and the joins count. nan
+    for silence and under SHORTEST.
     """
     if len(decoded) < SHORTEST * SAMPLE_RATE or not reference.any() or not decoded.any():
         return np.nan

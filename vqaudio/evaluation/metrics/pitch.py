@@ -1,6 +1,6 @@
 """Whether the melody of speech is kept: fundamental frequency and voicing, by Praat.
 
-Praat's autocorrelation method (Boersma 1993), every 10 ms, 75 to 600 Hz. Any language. It is an
+Praat's autocorrelation method (Boersma 1993), every 10 ms, 60 to 500 Hz. Any language. It is an
 estimate on both sides: a low creaky voice, or two people at once, is misjudged in the original too.
 """
 
@@ -13,7 +13,7 @@ from vqaudio.evaluation.metrics.metric import Package
 PRAAT = Package("praat-parselmouth", "parselmouth")
 STEP = 0.01
 """Seconds from frame to frame."""
-RANGE = (75.0, 600.0)
+RANGE = (60.0, 500.0)
 """Hz within which a voice is looked for."""
 SHORTEST = 3 / RANGE[0]
 """Seconds: three periods of the lowest voice, Praat's window."""
@@ -22,8 +22,9 @@ SHORTEST = 3 / RANGE[0]
 def f0_rmse(reference: np.ndarray, decoded: np.ndarray) -> float:
     """Root mean square error of the log fundamental frequency, in cents (1200 an octave); 0 best.
 
-    Over the frames that are voiced in both, nan when there are none; see `voicing_error` for the
-    others. One octave error in a hundred frames alone makes 120.
+    Over the frames that are voiced in both, nan when there are none: a codec that loses voicing is
+    judged on its clearest frames, so read it with `voicing_error`. Octave errors, some of them
+    Praat's, weigh heavily: one in a hundred frames alone makes 120.
     """
     before, after = _pitches(reference, decoded)
     both = (before > 0) & (after > 0)

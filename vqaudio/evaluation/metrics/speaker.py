@@ -25,9 +25,10 @@ SHORTEST = 0.8
 def speaker(reference: np.ndarray, decoded: np.ndarray) -> float:
     """Cosine of the embeddings of both voices, 0 to 1; 1 is the same voice.
 
-    Two clips of one speaker make about 0.8 to 0.9, of different ones 0.4 to 0.7. It hears the
-    channel too: a telephone's band lowers it though the voice is the same. Other languages than
-    English are judged, less sharply. nan where either has less than SHORTEST of speech.
+    Of read English, the halves of a clip make about 0.84 to 0.95 and clips of two speakers 0.47 to
+    0.70. It hears the channel too: a telephone's band alone (300 to 3400 Hz) leaves 0.62 to 0.77 of
+    the same clip. Speech backwards still makes 0.9: it knows nothing of words. Other languages than
+    English are judged, how sharply is not known. nan where either has less than SHORTEST of speech.
     """
     before, after = _embedding_of_original(reference), _embedding(decoded)
     return np.nan if before is None or after is None else float(before @ after)
