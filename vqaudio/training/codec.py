@@ -15,7 +15,7 @@ from vqaudio.data.dataset import CropConfig, Crops, batches
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError
 from vqaudio.losses.adversarial import discriminator_step, generator_step
-from vqaudio.losses.spectral import MelScale, MultiScaleMel
+from vqaudio.losses.spectral import MelScale, MultiScaleMel, high_pass
 from vqaudio.models.discriminators import DiscriminatorConfig, Discriminators
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import distributed
@@ -29,7 +29,8 @@ from vqaudio.training.schedule import trapezoid
 @dataclass(frozen=True)
 class LossConfig:
     """Weights. With the mel term at 1.5 rather than DAC's 15, beta has the paper's value and the
-    adversarial terms a tenth of DAC's: the same proportions."""
+    adversarial terms a tenth of DAC's: the same proportions. `floor`: see MultiScaleMel. `high_pass`:
+    what the decoder aims at has nothing below this, in Hz; 0 for everything."""
 
     mel: float = 1.5
     beta: float = 0.25
@@ -37,6 +38,7 @@ class LossConfig:
     adversarial: float = 0.1
     feature_matching: float = 0.2
     floor: float = 1e-5
+    high_pass: float = 0.0
     scales: tuple[MelScale, ...] = (
         MelScale(256, 20),
         MelScale(512, 40),
@@ -115,7 +117,9 @@ class CodecTask:
         self.averaged = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
         )
-        self.mel = MultiScaleMel(config.loss.scales, model.sample_rate, config.loss.floor).to(device)
+        self.mel = MultiScaleMel(config.loss.scales, model.sample_rate, config.loss.floor).to(
+            device
+        )
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = self._optimizer(self.parameters)
         self.discriminators: Discriminators | None = None
@@ -161,7 +165,8 @@ class CodecTask:
         with self._autocast():
             decoded, z, quantized = self.model(wave, quantize)
         weights = self.config.loss
-        terms = {"mel": self.mel(decoded, wave)}
+        target = high_pass(wave, self.model.sample_rate, weights.high_pass)
+        terms = {"mel": self.mel(decoded, target)}
         loss = weights.mel * terms["mel"]
         if quantized is not None:
             terms["commitment"] = quantized.commitment_loss
@@ -171,9 +176,9 @@ class CodecTask:
                 loss = loss + weights.codebook * quantized.codebook_loss
         if self._adversarial(n):
             heard = slice(self.config.adversarial_crops)
-            terms["discriminator"] = self._train_discriminators(wave[heard], decoded[heard])
+            terms["discriminator"] = self._train_discriminators(target[heard], decoded[heard])
             with self._autocast():
-                critics = generator_step(self.discriminators, wave[heard], decoded[heard])
+                critics = generator_step(self.discriminators, target[heard], decoded[heard])
             terms |= critics._asdict()
             loss = loss + weights.adversarial * critics.adversarial
             loss = loss + weights.feature_matching * critics.feature_matching
@@ -194,9 +199,9 @@ class CodecTask:
     def _adversarial(self, n: int) -> bool:
         return self.discriminators is not None and n >= self.config.adversarial_from
 
-    def _train_discriminators(self, wave: Tensor, decoded: Tensor) -> Tensor:
+    def _train_discriminators(self, target: Tensor, decoded: Tensor) -> Tensor:
         with self._autocast():
-            loss = discriminator_step(self.discriminators, wave, decoded)
+            loss = discriminator_step(self.discriminators, target, decoded)
         self._descend(loss, list(self.discriminators.parameters()), self.critic_optimizer)
         return loss
 
