@@ -84,6 +84,7 @@ def test_recordings_are_of_the_same_samples(wave, tmp_path):
     assert [clip.recording for clip in clips] == ["sub/a.wav"] * 2
     assert failures == [("broken", "sub/a.flac", "ZeroDivisionError: division by zero")]
     assert [(p.done, p.total, p.codec) for p in told] == [
+        (0, 3, None),
         (1, 3, "mulaw"),
         (2, 3, "late"),
         (3, 3, "broken"),

@@ -210,6 +210,7 @@ def test_encodec_with_random_weights(original, monkeypatch):
     encodec = pytest.importorskip("encodec")
     torch.manual_seed(0)
     model = encodec.EncodecModel.encodec_model_24khz(pretrained=False).eval()
+    model.name = "encodec_24khz"  # as with its weights
     monkeypatch.setattr(encodec_peer, "_model", lambda folder: model)
     coded = EncodecPeer("encodec-3k", 3000).code(original[:16000])
     assert 3000 < coded.num_bytes * 8 < 3800  # .ecdc files start with some words of JSON

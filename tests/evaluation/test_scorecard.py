@@ -129,7 +129,7 @@ def test_other_processes_judge_the_same(report, folder, ours, tmp_path):
                 for key, value in (wanted | {"weights": {}}).items()
                 if key != "loud"
             }
-    assert [p.done for p in told if p.stage == "coding"] == [1, 2, 3, 4]
+    assert [p.done for p in told if p.stage == "coding"] == [0, 1, 2, 3, 4]
     assert [p.done for p in told if p.stage == "judging"][-1] == 4
 
 

@@ -8,6 +8,7 @@ what is judged.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -112,13 +113,16 @@ def code_all(
     Clips that fail are left out. OSError where recordings cannot be written.
     """
     clips, failures, done = [], [], 0
+    total = len(paths) * len(coders)
+    on_progress(Progress("coding", done, total))
+    _warm_up(coders)
     for path, recording in recording_names(directory, paths).items():
         try:
             original = read_clip(directory / path)
         except (VqaudioError, OSError) as error:
             failures.append(Failure(None, path, _reason(error)))
             done += len(coders)
-            on_progress(Progress("coding", done, len(paths) * len(coders), None, failures[-1:]))
+            on_progress(Progress("coding", done, total, None, failures[-1:]))
             continue
         _record(recordings / ORIGINAL / recording, original)
         for coder in coders:
@@ -136,7 +140,6 @@ def code_all(
                 what = coder.name, path, recording, start, covered, seconds, coded.num_bytes
                 clips.append(Clip(*what, *spent, coded.usage))
             done += 1
-            total = len(paths) * len(coders)
             on_progress(Progress("coding", done, total, coder.name, failed))
     return clips, failures
 
@@ -185,6 +188,14 @@ def recording_names(directory: Path, paths: Iterable[Path]) -> dict[str, str]:
         path.as_posix(): (short if times[short] == 1 else long).as_posix()
         for path, short, long in zip(relative, plain, full, strict=True)
     }
+
+
+def _warm_up(coders: Sequence[Coder]) -> None:
+    """What is done once, such as loading a model, is no part of the speed on the first clip."""
+    noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32)
+    for coder in coders:
+        with suppress(VqaudioError, OSError):  # it will be told of the first clip
+            coder.code(0.1 * noise)
 
 
 def _record(path: Path, wave: np.ndarray) -> None:

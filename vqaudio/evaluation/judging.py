@@ -48,6 +48,7 @@ def judge_all(
     """
     tasks, done = _tasks(clips, jobs), 0
     found: dict[int, list[Judged]] = {}
+    on_progress(Progress("judging", done, len(clips)))
     for number, judged in _run(tasks, metrics, recordings, jobs):
         found[number] = judged
         done += len(judged)

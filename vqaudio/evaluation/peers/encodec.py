@@ -2,6 +2,7 @@
 
 import io
 import time
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -80,7 +81,9 @@ def _decompress(model: "EncodecModel", data: bytes) -> np.ndarray:
 def _model(folder: str) -> "EncodecModel":
     from encodec import EncodecModel
 
-    return EncodecModel.encodec_model_24khz(repository=Path(folder)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how it normalises its weights
+        return EncodecModel.encodec_model_24khz(repository=Path(folder)).eval()
 
 
 def _folder() -> Path:
