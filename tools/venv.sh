@@ -12,6 +12,8 @@ if ! cmp -s pyproject.toml "$stamp"; then
     echo "Setting up .venv (about 5 GB, a few minutes) ..." >&2
     "$python" -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' >&2
+    # The speaker judge asks for a package that has to be compiled; webrtcvad-wheels takes its place.
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps Resemblyzer >&2
     cp pyproject.toml "$stamp"
 fi
 PATH="$PWD/.venv/bin:$PATH"
