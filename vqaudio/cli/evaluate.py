@@ -51,11 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    try:
-        from vqaudio.evaluation.page import page
-        from vqaudio.evaluation.table import table
-    except ModuleNotFoundError as error:
-        raise _Failed(str(error.name), "needed to evaluate: pip install 'vqaudio[eval]'") from error
+    from vqaudio.evaluation.page import page
+    from vqaudio.evaluation.table import table
 
     coders = _coders(parser, options)
     for output in filter(None, (options.output, options.html)):

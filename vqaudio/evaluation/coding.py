@@ -85,7 +85,7 @@ class CodecCoder:
         return None
 
     def version(self) -> str | None:
-        return f"fingerprint {self.codec.fingerprint.hex()}"
+        return f"fingerprint {self.codec.fingerprint.hex()}, on {self.codec.device}"
 
     def code(self, wave: np.ndarray) -> Coded:
         with TemporaryDirectory() as directory:
@@ -135,10 +135,20 @@ def code_all(
                 failures += failed
             else:
                 _record(recordings / coder.name / recording, decoded)
-                spent = coded.encode_seconds, coded.decode_seconds
-                covered, seconds = len(decoded) - start, len(original) / SAMPLE_RATE
-                what = coder.name, path, recording, start, covered, seconds, coded.num_bytes
-                clips.append(Clip(*what, *spent, coded.usage))
+                clips.append(
+                    Clip(
+                        codec=coder.name,
+                        path=path,
+                        recording=recording,
+                        start=start,
+                        length=len(decoded) - start,
+                        seconds=len(original) / SAMPLE_RATE,
+                        num_bytes=coded.num_bytes,
+                        encode_seconds=coded.encode_seconds,
+                        decode_seconds=coded.decode_seconds,
+                        usage=coded.usage,
+                    )
+                )
             done += 1
             on_progress(Progress("coding", done, total, coder.name, failed))
     return clips, failures
