@@ -55,7 +55,8 @@ if wanted 2; then
 fi
 if wanted 3; then
     echo "stage 3: evaluate on held-out speech"
-    vqaudio-evaluate -m "$run/model" -o "$run/scorecard.json" "$data/held-out-audio"
+    vqaudio-evaluate -m "$run/model" -p codec2-3200,codec2-2400,mulaw \
+        -o "$run/scorecard.json" "$data/held-out-audio"
 fi
 if wanted 4; then
     echo "stage 4: package"
