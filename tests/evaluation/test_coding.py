@@ -46,13 +46,25 @@ def test_some_lost_samples_are_filled_up(wave, cut):
     ("decoded", "said"),
     [
         (lambda wave: wave[: len(wave) // 2], r"1\.00 s of the clip are missing"),
-        (lambda wave: wave[:0], "no samples"),
+        (lambda wave: wave[:0], "to no samples"),
         (lambda wave: np.full_like(wave, np.nan), "not a number"),
     ],
 )
 def test_what_is_no_clip(decoded, said, wave):
     with pytest.raises(VqaudioError, match=said):
         place(wave, decoded(wave))
+
+
+@pytest.mark.parametrize("length", [1, 100, 1600])
+def test_a_clip_shorter_than_a_delay_is_placed_or_refused(length, wave):
+    """A sample of the other sign is most like the original where they do not overlap at all."""
+    for decoded in (wave[:length], -wave[:length], wave[:1], -wave[:1]):
+        try:
+            start, placed = place(wave[:length], decoded)
+        except VqaudioError as error:
+            assert "missing" in str(error)  # noqa: PT017
+        else:
+            assert 0 <= start < len(placed) <= length
 
 
 def test_recordings_have_names_of_their_own():

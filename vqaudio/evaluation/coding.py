@@ -22,7 +22,7 @@ from vqaudio import audio
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, bits_per_code
 from vqaudio.errors import AudioError, VqaudioError
-from vqaudio.evaluation.metrics import SAMPLE_RATE, align
+from vqaudio.evaluation.metrics import SAMPLE_RATE, delay
 from vqaudio.evaluation.peers.coder import WHOLE_FILE, Coded, Coder
 
 ORIGINAL = "original"
@@ -171,16 +171,15 @@ def place(original: np.ndarray, decoded: np.ndarray) -> tuple[int, np.ndarray]:
     """
     if not np.isfinite(decoded).all():
         raise VqaudioError("decoded to samples that are infinite or not a number")
-    try:
-        reference, aligned = align(original, decoded)
-    except ValueError as error:
-        raise VqaudioError(str(error)) from error
-    lost = len(original) - len(reference)
-    if lost > MAX_LOSS * SAMPLE_RATE:
+    if not len(decoded):
+        raise VqaudioError("decoded to no samples")
+    late = delay(original, decoded)
+    start = max(0, -late)
+    aligned = decoded[max(0, late) :][: max(0, len(original) - start)]
+    lost = len(original) - len(aligned)
+    if lost > MAX_LOSS * SAMPLE_RATE or not len(aligned):
         seconds = lost / SAMPLE_RATE
         raise VqaudioError(f"{seconds:.2f} s of the clip are missing from what was decoded")
-    # `reference` is a part of the original's memory: its offset tells the delay that align undid.
-    start = (reference.ctypes.data - original.ctypes.data) // original.itemsize
     before = np.zeros(start, np.float32)
     if lost <= NO_LOSS * SAMPLE_RATE:
         # All codecs are then measured on the same samples of the same clip.

@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from vqaudio.evaluation.metrics import align, estoi, si_sdr
+from vqaudio.evaluation.metrics import align, delay, estoi, si_sdr
 
 
 @pytest.mark.parametrize("delay", [0, 1, -1, 37, 640, 1600, -1600])
@@ -37,6 +37,12 @@ def test_short_clips_and_silence_align(length, noise):
     for pair in ((noise[:length], other), (noise[:length], 0 * other), (0 * other, 0 * other)):
         reference, decoded = align(*pair)
         assert len(reference) == len(decoded) > 0
+
+
+@pytest.mark.parametrize("late", [0, 37, 1600, -37, -1600])
+def test_the_delay_is_told_in_samples(late, original):
+    decoded = np.concatenate([np.zeros(max(late, 0)), original[max(-late, 0) :]])
+    assert delay(original, 0.3 * decoded) == late
 
 
 def test_nothing_to_align():

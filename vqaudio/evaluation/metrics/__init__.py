@@ -4,7 +4,7 @@ Everything takes mono float arrays [T] at 16 kHz. A measure that is not defined 
 PESQ of silence, is nan. `align` comes first: some codecs delay.
 """
 
-from vqaudio.evaluation.metrics.alignment import SAMPLE_RATE, align
+from vqaudio.evaluation.metrics.alignment import SAMPLE_RATE, align, delay
 from vqaudio.evaluation.metrics.dnsmos import RUNTIME, WEIGHTS, dnsmos
 from vqaudio.evaluation.metrics.metric import Metric, Package
 from vqaudio.evaluation.metrics.pitch import PRAAT, f0_rmse, voicing_error
@@ -19,6 +19,7 @@ __all__ = [
     "Metric",
     "Package",
     "align",
+    "delay",
     "dnsmos",
     "estoi",
     "f0_rmse",

@@ -14,26 +14,29 @@ MAX_DELAY = 0.1
 def align(reference: np.ndarray, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The parts of both that overlap once the delay is undone, equally long, [T'] each.
 
-    The delay is that of the highest cross-correlation within MAX_DELAY. Codecs that do not keep the
-    waveform (vocoders) have no clear peak; theirs is found on the loudness of short frames. Gain
-    makes no difference. ValueError when nothing overlaps.
+    ValueError when nothing overlaps.
     """
-    if min(len(reference), len(decoded)) == 0:
-        raise ValueError("no samples to align")
-    delay = _delay(reference, decoded)
-    reference, decoded = reference[max(0, -delay) :], decoded[max(0, delay) :]
+    late = delay(reference, decoded)
+    reference, decoded = reference[max(0, -late) :], decoded[max(0, late) :]
     length = min(len(reference), len(decoded))
     if length == 0:
         raise ValueError("the decoded clip is too short to align")
     return reference[:length], decoded[:length]
 
 
-def _delay(reference: np.ndarray, decoded: np.ndarray) -> int:
-    """Samples by which `decoded` is late."""
+def delay(reference: np.ndarray, decoded: np.ndarray) -> int:
+    """Samples by which `decoded` [T] is later than `reference` [T'], below 0 where it is early.
+
+    That of the highest cross-correlation within MAX_DELAY. Codecs that do not keep the waveform
+    (vocoders) have no clear peak; theirs is found, to a millisecond, on the loudness of short
+    frames. Gain makes no difference. ValueError where either has no samples.
+    """
+    if min(len(reference), len(decoded)) == 0:
+        raise ValueError("no samples to align")
     limit = round(MAX_DELAY * SAMPLE_RATE)
-    delay, likeness = _peak(reference, decoded, limit)
+    lag, likeness = _peak(reference, decoded, limit)
     if likeness >= 0.5 or min(len(reference), len(decoded)) < limit:
-        return delay
+        return lag
     # Log loudness in three bands, each a feature: the waveform may differ, its outline does not.
     hop = SAMPLE_RATE // 1000
     outlines = zip(_outlines(reference, hop), _outlines(decoded, hop), strict=True)
