@@ -4,7 +4,14 @@ import soundfile
 
 from tests.conftest import SPEECH
 from vqaudio.evaluation.metrics import METRICS, SAMPLE_RATE, num_words, wer
-from vqaudio.evaluation.metrics.words import LONGEST, _cut, _original, edit_distance, normalise
+from vqaudio.evaluation.metrics.words import (
+    LONGEST,
+    SHORTEST,
+    _cut,
+    _original,
+    edit_distance,
+    normalise,
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +74,15 @@ def test_long_clips_are_cut_where_it_is_quiet(long_clip):
     cut = ends[0]
     loudness = np.square(long_clip).mean()
     assert np.square(long_clip[cut - 800 : cut + 800]).mean() < 0.05 * loudness
+
+
+def test_no_scrap_is_left_at_the_end(long_clip):
+    """The recogniser makes up words in what is very short."""
+    wave = long_clip[: 15 * SAMPLE_RATE + 200].copy()
+    wave[-1800:] = 0  # the quietest moment is at the very end
+    first, end = _cut(wave)
+    assert end == len(wave)
+    assert end - first >= SHORTEST * SAMPLE_RATE
 
 
 def test_long_clips_are_heard_to_the_end(needs, long_clip):

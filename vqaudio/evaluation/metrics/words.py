@@ -69,12 +69,15 @@ def _original(reference: np.ndarray) -> tuple[list[int], list[str]]:
 
 
 def _cut(wave: np.ndarray) -> list[int]:
-    """Ends of pieces of at most LONGEST, at the quietest moments of their last thirds."""
+    """Ends of pieces of at most LONGEST, at the quietest moments of their last thirds; the piece
+    that is left is not under SHORTEST."""
     longest, moment = LONGEST * SAMPLE_RATE, SAMPLE_RATE // 10
+    shortest = round(SHORTEST * SAMPLE_RATE)
     ends, start = [], 0
     while len(wave) - start > longest:
-        last_third = wave[start + longest * 2 // 3 : start + longest].astype(np.float64)
-        power = np.square(last_third).reshape(-1, moment).sum(axis=1)
+        first, last = start + longest * 2 // 3, min(start + longest, len(wave) - shortest)
+        last -= (last - first) % moment
+        power = np.square(wave[first:last], dtype=np.float64).reshape(-1, moment).sum(axis=1)
         start += longest * 2 // 3 + int(np.argmin(power)) * moment + moment // 2
         ends.append(start)
     return [*ends, len(wave)]
