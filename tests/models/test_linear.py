@@ -36,3 +36,10 @@ def test_under_autocast():
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         at_work = linear(x, layer, "gelu")
     torch.testing.assert_close(at_work.float(), linear(x, layer, "gelu"), rtol=0.05, atol=0.05)
+
+
+def test_in_other_precisions():
+    """The fused operator has none for float64, nor on most machines for float16."""
+    layer, x = nn.Linear(24, 72).double(), torch.randn(2, 40, 24).double()
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(x, layer, "gelu"), F.gelu(layer(x)))

@@ -13,7 +13,8 @@ def linear(x: Tensor, layer: nn.Linear, activation: str = "none") -> Tensor:
     torch.compile emits; it is private, so this does without where it is not found.
     """
     at_work = torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
-    if at_work and x.device.type == "cpu" and _FUSED is not None:
+    fits = x.device.type == "cpu" and x.dtype == layer.weight.dtype == torch.float32
+    if at_work and fits and _FUSED is not None:
         return _FUSED(x, layer.weight, layer.bias, activation, [], "none")
     y = layer(x)
     return F.gelu(y) if activation == "gelu" else y
