@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,28 @@ def test_recordings_have_names_of_their_own():
     assert names["d.flac"] == "d.wav"
     assert names["d.x.flac"] == "d.x.wav"
     assert names["a.flac"] == "a.flac.wav"
+
+
+def test_a_codec_that_breaks_its_word_costs_only_its_own_clips(wave, tmp_path):
+    """An adapter's object of its own, that raises what it likes."""
+    soundfile.write(tmp_path / "a.wav", wave, 16000)
+    broken = replace(PEERS["mulaw"], name="broken")
+    object.__setattr__(broken, "code", lambda wave: [][1])
+    clips, failures = code_all(
+        [broken, PEERS["mulaw"]], tmp_path, [tmp_path / "a.wav"], tmp_path, lambda progress: None
+    )
+    assert [clip.codec for clip in clips] == ["mulaw"]
+    assert failures == [("broken", "a.wav", "IndexError: list index out of range")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_an_error_of_the_system(wave, tmp_path, capfd):
+    soundfile.write(tmp_path / "a.wav", wave, 16000)
+    (tmp_path / "original").mkdir()
+    (tmp_path / "original" / "a.wav").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        code_all([PEERS["mulaw"]], tmp_path, [tmp_path / "a.wav"], tmp_path, lambda progress: None)
+    assert capfd.readouterr().err == ""
 
 
 def test_recordings_are_of_the_same_samples(wave, tmp_path):

@@ -124,6 +124,8 @@ def test_ogg_packets_are_counted_without_pages(tmp_path, original):
 def test_a_missing_program_is_named():
     peer = CommandPeer("x", "no-such-encoder {input} {output}", "cat", 8000, 1, package="nowhere")
     assert peer.missing() == "no-such-encoder (in nowhere) is not installed"
+    peer = CommandPeer("x", "/no/such/encoder {input}", "cat", 8000, 1)
+    assert peer.missing() == "encoder is not installed"
     assert CommandPeer("x", "cat", "cat", 8000, 1, check=lambda: "no luck").missing() == "no luck"
 
 
@@ -152,7 +154,8 @@ def test_a_template_may_hold_other_braces_and_a_version(original):
         ("false", "false failed, status 1"),
         ("true", "true wrote nothing"),
         ("sh -c 'echo broken >&2; exit 3' {input} {output}", "sh failed, status 3: broken"),
-        ("/dev/null", "/dev/null: Permission denied"),
+        ("/dev/null", "null: Permission denied"),
+        ("sh -c 'echo at {input} >&2; exit 1'", r"sh failed, status 1: at (original\.s16|coded)"),
     ],
 )
 def test_a_command_that_fails(command, said, original):

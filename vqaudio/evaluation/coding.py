@@ -5,6 +5,7 @@ it: mono float WAV at 16 kHz, what is decoded moved to where the original is. Wh
 what is judged.
 """
 
+import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -130,7 +131,7 @@ def code_all(
             try:
                 coded = coder.code(original)
                 start, decoded = place(original, coded.wave)
-            except (VqaudioError, OSError) as error:
+            except Exception as error:  # one codec's trouble must not cost the others' work
                 failed = [Failure(coder.name, path, _reason(error))]
                 failures += failed
             else:
@@ -203,15 +204,21 @@ def _warm_up(coders: Sequence[Coder]) -> None:
     """What is done once, such as loading a model, is no part of the speed on the first clip."""
     noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32)
     for coder in coders:
-        with suppress(VqaudioError, OSError):  # it will be told of the first clip
+        with suppress(Exception):  # it will be told of the first clip
             coder.code(0.1 * noise)
 
 
 def _record(path: Path, wave: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:  # soundfile has one message for all that can go wrong
-        soundfile.write(stream, wave, SAMPLE_RATE, format="WAV", subtype="FLOAT")
+    stream = io.BytesIO()  # soundfile's own way to tell of a full disk is a page of callbacks
+    soundfile.write(stream, wave, SAMPLE_RATE, format="WAV", subtype="FLOAT")
+    path.write_bytes(stream.getvalue())
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    """In words that name no folder of this machine, where that can be helped."""
+    if isinstance(error, VqaudioError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"

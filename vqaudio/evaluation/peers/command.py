@@ -1,5 +1,7 @@
 """Codecs that are command lines, over files."""
 
+import io
+import os
 import shlex
 import shutil
 import subprocess
@@ -54,7 +56,7 @@ class CommandPeer:
             program = shlex.split(command)[0]
             if shutil.which(program) is None:
                 where = f" (in {self.package})" if self.package else ""
-                return f"{program}{where} is not installed"
+                return f"{Path(program).name}{where} is not installed"
         return self.check()
 
     def version(self) -> str | None:
@@ -83,10 +85,10 @@ class CommandPeer:
     def _write(self, path: Path, wave: np.ndarray) -> None:
         wave = soxr.resample(wave, SAMPLE_RATE, self.sample_rate)
         samples = (wave * 32768).round().clip(-32768, 32767).astype("<i2")
-        if self.audio == "wav":
-            soundfile.write(path, samples, self.sample_rate, format="WAV", subtype="PCM_16")
-        else:
-            path.write_bytes(samples.tobytes())
+        data = io.BytesIO()
+        layout = "WAV" if self.audio == "wav" else "RAW"
+        soundfile.write(data, samples, self.sample_rate, "PCM_16", "LITTLE", layout)
+        path.write_bytes(data.getvalue())
 
     def _read(self, path: Path) -> np.ndarray:
         rate = self.sample_rate
@@ -106,19 +108,21 @@ class CommandPeer:
             word.replace("{input}", str(source)).replace("{output}", str(target))
             for word in shlex.split(command)
         ]
+        program = Path(words[0]).name  # what goes wrong is told in a report: no folders of ours
         start = time.perf_counter()
         try:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT
             )
         except subprocess.TimeoutExpired as error:
-            raise VqaudioError(f"{words[0]}: not done after {TIMEOUT} s") from error
+            raise VqaudioError(f"{program}: not done after {TIMEOUT} s") from error
         except OSError as error:
-            raise VqaudioError(f"{words[0]}: {error.strerror or error}") from error
+            raise VqaudioError(f"{program}: {error.strerror or error}") from error
         elapsed = time.perf_counter() - start
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise VqaudioError(": ".join([f"{words[0]} failed, status {done.returncode}", *said]))
+            said = [line.replace(f"{source.parent}{os.sep}", "") for line in said]
+            raise VqaudioError(": ".join([f"{program} failed, status {done.returncode}", *said]))
         if not target.exists() or not target.stat().st_size:
-            raise VqaudioError(f"{words[0]} wrote nothing")
+            raise VqaudioError(f"{program} wrote nothing")
         return elapsed
