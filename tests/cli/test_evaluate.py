@@ -78,6 +78,50 @@ def test_audio_is_kept_only_where_nothing_is(folder, tmp_path, capsys):
     assert capsys.readouterr().err == said
 
 
+def test_a_link_to_an_empty_folder_is_refused_before_the_work(folder, tmp_path, capsys):
+    """A folder cannot be moved to where a link is."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    arguments = ["-m", "none", "-p", "mulaw", "-j", "1", "--save-audio", str(tmp_path / "link")]
+    assert main([*arguments, str(folder)]) == 1
+    assert capsys.readouterr().err.endswith("exists already, and is not an empty folder\n")
+
+
+LOSING = """
+import shutil
+from vqaudio.evaluation.peers import FunctionPeer, PEERS
+
+def decode(data):
+    shutil.rmtree({gone!r}, ignore_errors=True)
+    return PEERS["mulaw"].decode(data)
+
+losing = FunctionPeer("losing", PEERS["mulaw"].encode, decode, None)
+"""
+
+
+def test_a_report_that_cannot_be_written_costs_neither_table_nor_audio(folder, tmp_path, capsys):
+    """Its folder goes away while the codecs are at work."""
+    gone, audio = tmp_path / "gone", tmp_path / "audio"
+    gone.mkdir()
+    (tmp_path / "losing.py").write_text(LOSING.format(gone=str(gone)))
+    arguments = ["-m", "none", "-p", "none", "-a", str(tmp_path / "losing.py"), "-j", "1"]
+    arguments += ["-o", str(gone / "report.json"), "--save-audio", str(audio), str(folder)]
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    said = f"vqaudio-evaluate: {gone / 'report.json'}: its folder does not exist\n"
+    assert printed.err == said
+    assert "losing" in printed.out
+    assert (audio / "losing" / "one" / "a.wav").exists()
+
+
+def test_no_codec_that_can_run_is_one_line(folder, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(ADAPTER.replace("cp {", "/no/such-program {"))
+    arguments = ["-m", "none", "-p", "none", "-a", str(tmp_path / "mine.py")]
+    assert main([*arguments, str(folder)]) == 1
+    said = f"vqaudio-evaluate: {folder}: no codec can run: such-program is not installed\n"
+    assert capsys.readouterr().err == said
+
+
 def test_models_of_one_name_are_told_apart(tmp_path, capsys):
     """By their fingerprints; a model that is given twice is measured once."""
     soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)
@@ -141,10 +185,17 @@ def test_wrong_usage_and_bad_input(arguments, code, said, capsys):
     assert "Traceback" not in error
 
 
-def test_a_broken_adapter_is_one_line(tmp_path, capsys):
-    (tmp_path / "bad.py").write_text("1 / 0")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+    ],
+)
+def test_a_broken_adapter_is_one_line(text, reason, tmp_path, capsys):
+    (tmp_path / "bad.py").write_text(text)
     assert main(["-a", str(tmp_path / "bad.py"), str(tmp_path)]) == 1
-    said = f"vqaudio-evaluate: {tmp_path / 'bad.py'}: ZeroDivisionError: division by zero\n"
+    said = f"vqaudio-evaluate: {tmp_path / 'bad.py'}: {reason}\n"
     assert capsys.readouterr().err == said
 
 

@@ -68,14 +68,14 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
         recordings = Path(folder, "recordings")
         recordings.mkdir()
         report = _measure(coders, recordings, options)
-        if options.output:
-            _write(options.output, json.dumps(report, indent=2, allow_nan=False) + "\n")
-        if options.save_audio:
-            recordings = recordings.rename(options.save_audio)
         try:
+            if options.save_audio:
+                recordings = recordings.rename(options.save_audio)
+            if options.output:
+                _write(options.output, json.dumps(report, indent=2, allow_nan=False) + "\n")
             if options.html:
                 _write(options.html, page(report, recordings))
-        finally:  # after minutes of work, one output that fails does not cost the other
+        finally:  # after minutes of work, an output that fails does not cost what comes before
             on_terminal = sys.stdout is not None and sys.stdout.isatty()
             print(table(report, shutil.get_terminal_size().columns if on_terminal else None))
     return 1 if report["failed"] else 0
@@ -135,7 +135,9 @@ def _coders(parser: argparse.ArgumentParser, options: argparse.Namespace) -> "li
 
 
 def _is_free(folder: Path) -> bool:
-    return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
+    """Whether a folder can be moved there: a link, even to an empty folder, is in the way."""
+    is_empty = folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+    return is_empty or not os.path.lexists(folder)
 
 
 def _parent(path: Path | None) -> Path | None:
@@ -168,6 +170,7 @@ def _bars(options: argparse.Namespace) -> "Iterator[Callable[[Progress], None]]"
                     disable=hidden,
                     file=sys.stderr,
                     bar_format=layout + "{postfix}",
+                    smoothing=0,  # the time left is by the mean speed: codecs differ, and take turns
                 )
                 bars[stage] = stack.enter_context(bar)
             bars[stage].set_postfix_str(progress.codec or "", refresh=False)

@@ -36,8 +36,9 @@ def scorecard(
     Clips are coded one at a time, with all threads, as speed is measured; `recordings`, a folder
     that is there, takes their sound (see coding.py). They are then judged in `jobs` processes. A
     codec or metric that is missing and clips that fail are named in the report, and left out of
-    its means. VqaudioError when there are no clips, codecs cannot be told apart by their names, or
-    a process dies; OSError when there is no such folder, or recordings cannot be written.
+    its means. VqaudioError when there are no clips, no codec can run, codecs cannot be told apart
+    by their names, or a process dies; OSError when there is no such folder, or recordings cannot
+    be written.
     """
     directory, paths = Path(directory), audio.find(directory)
     if not paths:
@@ -45,6 +46,8 @@ def scorecard(
     _check_names([coder.name for coder in coders])
     missing = {coder.name: reason for coder in coders if (reason := coder.missing())}
     present = [coder for coder in coders if coder.name not in missing]
+    if not present:
+        raise VqaudioError("no codec can run: " + "; ".join(missing.values()))
     metrics_missing = {name: why for name, metric in METRICS.items() if (why := metric.missing())}
     metrics = [name for name in METRICS if name not in metrics_missing]
 

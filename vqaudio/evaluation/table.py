@@ -93,7 +93,8 @@ def _notes(report: dict) -> list[str]:
     if failed := len(report["failed"]):
         notes.append(f"{failed} failure{'' if failed == 1 else 's'}, named in the report")
     files = report["files"]
-    return [*notes, f"{files['count']} files, SHA-256 {files['sha256'][:16]}"]
+    count = f"{files['count']} file{'' if files['count'] == 1 else 's'}"
+    return [*notes, f"{count}, SHA-256 {files['sha256'][:16]}"]
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -22,7 +22,7 @@ def load(path: Path) -> list[Coder]:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file may raise
+    except (Exception, SystemExit) as error:  # whatever a user's file may raise
         raise VqaudioError(f"{type(error).__name__}: {error}") from error
     found = [value for value in vars(module).values() if _is_coder(value)]
     if not found:
