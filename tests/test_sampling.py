@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.models.test_prior import NETWORKS, every_network, make, some_codes
+from tests.small_prior import NETWORKS, every_network, small_prior, some_codes
 from vqaudio.sampling import narrow, pick, sample
 
 
@@ -25,7 +25,7 @@ def naive(prior, length, batch, prompt, seed):
 @pytest.mark.parametrize("prompt_length", [0, 5, 40])
 def test_the_same_codes_as_without_a_cache(network, prompt_length):
     """40 is longer than the receptive field: what is older must not matter."""
-    prior, prompt = make(network), some_codes(1, prompt_length)
+    prior, prompt = small_prior(network), some_codes(1, prompt_length)
     given = prompt[0] if prompt_length else None
     ours = sample(prior, 30, 3, given, temperature=0.9, top_p=0.95, generator=generator(7))
     assert ours.dtype == torch.int64
@@ -34,7 +34,7 @@ def test_the_same_codes_as_without_a_cache(network, prompt_length):
 
 @every_network
 def test_seeds(network):
-    prior = make(network)
+    prior = small_prior(network)
     first, again, other = (sample(prior, 40, 2, generator=generator(s)) for s in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -44,7 +44,7 @@ def test_seeds(network):
 
 
 def test_each_row_continues_its_own_prompt():
-    prior = make(NETWORKS[0])
+    prior = small_prior(NETWORKS[0])
     prompts = some_codes(3, 12)
     likeliest = {"top_k": 1}
     together = sample(prior, 10, 3, prompts, **likeliest)
@@ -104,5 +104,5 @@ def test_what_is_left_to_draw_from():
 )
 def test_bad_arguments_are_one_line(arguments, message):
     with pytest.raises(ValueError, match=message) as caught:
-        sample(make(NETWORKS[0]), **{"length": 2, "batch": 2} | arguments)
+        sample(small_prior(NETWORKS[0]), **{"length": 2, "batch": 2} | arguments)
     assert "\n" not in str(caught.value)

@@ -3,31 +3,10 @@
 import pytest
 import torch
 
-from vqaudio.models.prior import Prior, PriorConfig
-from vqaudio.models.transformer import TransformerConfig
-from vqaudio.models.wavenet import WaveNetConfig
+from tests.small_prior import every_network, small_prior, some_codes
+from vqaudio.models.prior import PriorConfig
 
-NETWORKS = [
-    WaveNetConfig(width=16, skip=24, dilations=(1, 3), cycles=2),
-    TransformerConfig(width=32, layers=2, heads=2, window=9),
-]
-"""Their receptive field is 17 codes."""
 LENGTH = 50
-every_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.kind)
-
-
-@torch.no_grad()
-def make(network, condition_width=0):
-    """Weights large enough for everything to matter."""
-    torch.manual_seed(0)
-    prior = Prior(PriorConfig(11, condition_width, network)).eval()
-    for parameter in prior.parameters():
-        parameter.mul_(3)
-    return prior
-
-
-def some_codes(batch, length=LENGTH, seed=1):
-    return torch.randint(11, (batch, length), generator=torch.Generator().manual_seed(seed))
 
 
 def steps(prior, indices, conditions=None):
@@ -42,8 +21,8 @@ def steps(prior, indices, conditions=None):
 
 @every_network
 def test_it_is_causal_and_sees_as_far_as_it_says(network):
-    prior = make(network)
-    indices = some_codes(32)
+    prior = small_prior(network)
+    indices = some_codes(32, LENGTH)
     changed_at = 20
     other = indices.clone()
     other[:, changed_at] = (other[:, changed_at] + 1) % 11
@@ -58,17 +37,17 @@ def test_it_is_causal_and_sees_as_far_as_it_says(network):
 
 @every_network
 def test_the_first_code_is_predicted_from_nothing(network):
-    prior = make(network)
+    prior = small_prior(network)
     with torch.no_grad():
-        logits = prior(some_codes(5))[:, 0]
+        logits = prior(some_codes(5, LENGTH))[:, 0]
     assert torch.equal(logits, logits[:1].expand(5, -1))
 
 
 @every_network
 @pytest.mark.parametrize("condition_width", [0, 3])
 def test_steps_are_the_full_pass(network, condition_width):
-    prior = make(network, condition_width)
-    indices = some_codes(3)
+    prior = small_prior(network, condition_width)
+    indices = some_codes(3, LENGTH)
     conditions = torch.randn(3, LENGTH, 3) if condition_width else None
     with torch.no_grad():
         full = prior(indices) if conditions is None else prior(indices, conditions)
@@ -78,8 +57,8 @@ def test_steps_are_the_full_pass(network, condition_width):
 
 @every_network
 def test_a_batch_is_each_alone(network):
-    prior = make(network)
-    indices = some_codes(4)
+    prior = small_prior(network)
+    indices = some_codes(4, LENGTH)
     with torch.no_grad():
         alone = torch.cat([prior(row[None]) for row in indices])
         torch.testing.assert_close(prior(indices), alone, rtol=1e-4, atol=1e-4)
@@ -89,8 +68,8 @@ def test_a_batch_is_each_alone(network):
 
 @every_network
 def test_the_condition_matters_from_its_own_code_on(network):
-    prior = make(network, 3)
-    indices, conditions = some_codes(1), torch.randn(1, LENGTH, 3)
+    prior = small_prior(network, 3)
+    indices, conditions = some_codes(1, LENGTH), torch.randn(1, LENGTH, 3)
     other = conditions.clone()
     other[:, 20] += 1
     with torch.no_grad():
@@ -104,10 +83,10 @@ def test_the_condition_matters_from_its_own_code_on(network):
 @every_network
 def test_misuse_is_refused(network):
     with pytest.raises(ValueError, match="no channels"):
-        make(network)(some_codes(1), torch.randn(1, 3))
+        small_prior(network)(some_codes(1, LENGTH), torch.randn(1, 3))
     with pytest.raises(ValueError, match="condition of 3 channels"):
-        make(network, 3)(some_codes(1))
-    prior = make(network)
+        small_prior(network, 3)(some_codes(1, LENGTH))
+    prior = small_prior(network)
     state = prior.start(1)
     with pytest.raises(ValueError, match="but the first"):
         prior.step(torch.tensor([0]), state)
@@ -118,8 +97,8 @@ def test_misuse_is_refused(network):
 
 @every_network
 def test_bits_are_of_the_codes_that_there_are(network):
-    prior = make(network)
-    indices = some_codes(2)
+    prior = small_prior(network)
+    indices = some_codes(2, LENGTH)
     indices[1, 30:] = -1
     with torch.no_grad():
         bits = prior.bits(indices)

@@ -1,10 +1,12 @@
 """vqaudio-train: train a model by its configuration (Hydra; see configs/train.yaml).
 
 vqaudio-train data.train=corpus/train data.held_out=corpus/held-out output=exp/mine
+vqaudio-train --config-name train_prior data.train=codes/train data.held_out=codes/held-out output=...
 torchrun --nproc-per-node 4 -m vqaudio.cli.train ...
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
@@ -12,43 +14,69 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vqaudio.codec import load_codec
 from vqaudio.config import config_directory, from_dict
+from vqaudio.data.chunks import CodeCorpus
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import VqaudioError
+from vqaudio.models.prior import PriorConfig
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import distributed, initial
 from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
-from vqaudio.training.loop import Progress, restore, train
+from vqaudio.training.held_out_codes import HeldOutCodes
+from vqaudio.training.loop import LoopConfig, Progress, Task, restore, train
+from vqaudio.training.prior import PriorTask, PriorTrainingConfig
 
 
 def run(cfg: DictConfig) -> int:
     """One training run; the exit status. Raises VqaudioError, OSError or ValueError for what the user
     can mend."""
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    model = VQVAEConfig.from_dict(values["model"])
-    training = from_dict(CodecTrainingConfig, values["training"])
-    if training.loop.threads:
-        torch.set_num_threads(training.loop.threads)
+    loop, make_task = (_prior if values.get("task") == "prior" else _codec)(values)
+    if loop.threads:
+        torch.set_num_threads(loop.threads)
     directory = Path(values["output"])
     try:
-        device = distributed.start(values["device"])
+        task = make_task(distributed.start(values["device"]))
+        checkpoint = _resume(values["resume"], directory)
+        progress = restore(task, checkpoint) if checkpoint else Progress()
+        if distributed.is_main():
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+        return train(task, task.batches, loop, directory, progress)
+    finally:
+        distributed.stop()
+
+
+def _codec(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
+    model = VQVAEConfig.from_dict(values["model"])
+    training = from_dict(CodecTrainingConfig, values["training"])
+
+    def make_task(device: torch.device) -> CodecTask:
         corpus = Corpus(values["data"]["train"])
         held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
         start = None
         if values["initial"] is not None:
             critics = None if training.adversarial_from is None else training.discriminators
             start = initial.load(values["initial"], model, critics, values["initial_part"])
-        task = CodecTask(model, training, corpus, held_out, device, start)
-        checkpoint = _resume(values["resume"], directory)
-        progress = restore(task, checkpoint) if checkpoint else Progress()
-        if distributed.is_main():
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
-        return train(task, task.batches, training.loop, directory, progress)
-    finally:
-        distributed.stop()
+        return CodecTask(model, training, corpus, held_out, device, start)
+
+    return training.loop, make_task
+
+
+def _prior(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
+    model = PriorConfig.from_dict(values["model"])
+    training = from_dict(PriorTrainingConfig, values["training"])
+
+    def make_task(device: torch.device) -> PriorTask:
+        name = values["data"]["codec"]
+        codec = None if name is None else load_codec(name, device)
+        held_out = HeldOutCodes(CodeCorpus(values["data"]["held_out"]), codec)
+        return PriorTask(model, training, CodeCorpus(values["data"]["train"]), held_out, device)
+
+    return training.loop, make_task
 
 
 def _resume(resume: str, directory: Path) -> Path | None:

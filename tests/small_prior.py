@@ -1,0 +1,61 @@
+"""Small priors with random weights, and codes for them as a corpus is coded."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from torch import Tensor
+
+from vqaudio.models.prior import Prior, PriorConfig
+from vqaudio.models.transformer import TransformerConfig
+from vqaudio.models.wavenet import WaveNetConfig
+
+K = 11
+NETWORKS = [
+    WaveNetConfig(width=16, skip=24, dilations=(1, 3), cycles=2),
+    TransformerConfig(width=32, layers=2, heads=2, window=9),
+]
+"""Their receptive field is 17 codes."""
+every_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.kind)
+FINGERPRINT = bytes(range(8))
+
+
+@torch.no_grad()
+def small_prior(network: WaveNetConfig | TransformerConfig, condition_width: int = 0) -> Prior:
+    """Weights large enough for everything to matter."""
+    torch.manual_seed(0)
+    prior = Prior(PriorConfig(K, condition_width, network)).eval()
+    for parameter in prior.parameters():
+        parameter.mul_(3)
+    return prior
+
+
+def some_codes(batch: int, length: int) -> Tensor:
+    return torch.randint(K, (batch, length), generator=torch.Generator().manual_seed(1))
+
+
+def write_codes(
+    folder: Path,
+    rows: Sequence[np.ndarray],
+    speakers: Sequence[str] | None = None,
+    fingerprint: bytes = FINGERPRINT,
+    number: int = 0,
+) -> Path:
+    """One shard, as `vqaudio.data.encode_corpus` writes it; the folder."""
+    tensors = {
+        "indices": np.concatenate(rows).astype(np.uint16),
+        "ends": np.cumsum([len(row) for row in rows], dtype=np.int64),
+    }
+    metadata = {
+        "ids": json.dumps([f"clip{i}" for i in range(len(rows))]),
+        "speakers": json.dumps(list(speakers or ["someone"] * len(rows))),
+        "fingerprint": fingerprint.hex(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    shard = safetensors.numpy.save(tensors, metadata)
+    (folder / f"codes-{number:05d}.safetensors").write_bytes(shard)
+    return folder

@@ -1,0 +1,147 @@
+"""Training the prior: what one step does to a model of code sequences."""
+
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from vqaudio.config import differences
+from vqaudio.data.chunks import NO_CODE, ChunkConfig, Chunks, CodeCorpus
+from vqaudio.data.dataset import batches
+from vqaudio.errors import ModelError
+from vqaudio.models.prior import Prior, PriorConfig
+from vqaudio.training import distributed
+from vqaudio.training.codec import OptimizerConfig
+from vqaudio.training.held_out_codes import HeldOutCodes
+from vqaudio.training.loop import LoopConfig
+from vqaudio.training.schedule import trapezoid
+
+
+@dataclass(frozen=True)
+class PriorTrainingConfig:
+    """`codes_per_second`: of the codec, by which the log tells speed. `average_decay`: of the moving
+    average of the weights, which is what is evaluated. `precision`: bf16 (autocast) or fp32."""
+
+    loop: LoopConfig = field(
+        default_factory=lambda: LoopConfig(steps=20_000, eval_every=1000, num_workers=0)
+    )
+    chunks: ChunkConfig = field(default_factory=ChunkConfig)
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(betas=(0.9, 0.99), decay=5000)
+    )
+    codes_per_second: float = 250.0
+    average_decay: float = 0.999
+    precision: str = "bf16"
+
+    def __post_init__(self):
+        if self.precision not in ("bf16", "fp32"):
+            raise ValueError(f"precision must be bf16 or fp32, not {self.precision}")
+
+
+class PriorTask:
+    """One prior in training, on the codes that one codec made of `train`; the codec stands still.
+
+    Raises ModelError if `held_out` is of another codec, or a code is not in the model's codebook.
+    """
+
+    def __init__(
+        self,
+        model: PriorConfig,
+        config: PriorTrainingConfig,
+        train: CodeCorpus,
+        held_out: HeldOutCodes,
+        device: torch.device,
+    ):
+        for corpus in (train, held_out.corpus):
+            corpus.check(model.codebook_size)
+        if train.fingerprint != held_out.corpus.fingerprint:
+            raise ModelError("the training and the held-out codes are of different codecs")
+        self.config, self.held_out, self.device = config, held_out, device
+        self.fingerprint = train.fingerprint
+        torch.manual_seed(config.loop.seed)
+        self.model = Prior(model).to(device)
+        self.averaged = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
+        )
+        self.parameters = list(self.model.parameters())
+        c = config.optimizer
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, c.rate, c.betas, weight_decay=c.weight_decay, fused=True
+        )
+        self.chunks = Chunks(
+            train,
+            config.chunks,
+            seed=config.loop.seed,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+        )
+        codes_per_step = config.chunks.batch_size * config.chunks.length
+        self.seconds_per_step = codes_per_step / config.codes_per_second
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def batches(self, steps: range) -> DataLoader:
+        on_gpu = self.device.type == "cuda"
+        return batches(self.chunks, steps, self.config.loop.num_workers, pin_memory=on_gpu)
+
+    def step(self, batch: Tensor, n: int) -> dict[str, Tensor | float]:
+        """batch: int64 [B, N] of this rank, NO_CODE past the end of a clip. The loss is in bits."""
+        codes = batch.to(self.device, non_blocking=True)
+        c = self.config.optimizer
+        rate = c.rate * trapezoid(n, self.config.loop.steps, c.warmup, c.decay)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self._autocast():
+            bits = self.model.bits(codes)
+        # Per code over all ranks, some of which may have had more codes than others.
+        count = distributed.mean_over_ranks((codes != NO_CODE).sum().float())
+        loss = bits.sum() / count
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        distributed.average_gradients(self.parameters)
+        norm = nn.utils.clip_grad_norm_(self.parameters, c.clip_norm)
+        self.optimizer.step()
+        self.averaged.update_parameters(self.model)
+        return {"loss": loss.detach(), "gradient_norm": norm.detach(), "learning_rate": rate}
+
+    def evaluate(self, n: int, writer: SummaryWriter) -> float:
+        model = self.averaged.module
+        model.eval()
+        with self._autocast():
+            score = self.held_out.judge(model, n, writer)
+        model.train()
+        return score
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model_config": self.model.config.to_dict(),
+            "training_config": asdict(self.config),
+            "codec_fingerprint": self.fingerprint.hex(),
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Says what changed in the training configuration since. Raises ModelError if the checkpoint
+        is of another model, or learned from codes of another codec."""
+        if state.get("model_config") != self.model.config.to_dict():
+            raise ModelError("the checkpoint to resume is of another model configuration")
+        if state["codec_fingerprint"] != self.fingerprint.hex():
+            raise ModelError(
+                f"the checkpoint to resume learned codes of codec {state['codec_fingerprint']}, "
+                f"these are of {self.fingerprint.hex()}"
+            )
+        if distributed.is_main():
+            for line in differences(state["training_config"], asdict(self.config)):
+                print(f"changed since the checkpoint: {line}", file=sys.stderr)
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
