@@ -6,9 +6,9 @@ from vqaudio.evaluation.metrics import align, delay, estoi, si_sdr
 
 
 @pytest.mark.parametrize("delay", [0, 1, -1, 37, 640, 1600, -1600])
-def test_a_delay_is_undone(delay, original, noise):
+def test_a_delay_is_undone(delay, original):
     late = np.concatenate([np.zeros(max(delay, 0), np.float32), original[max(-delay, 0) :]])
-    reference, decoded = align(original, 0.1 * (late + 0.1 * noise[: len(original)].mean()))
+    reference, decoded = align(original, 0.1 * late)
     assert len(reference) == len(decoded) == len(original) - max(-delay, 0)
     assert si_sdr(reference, decoded) > 60
 

@@ -6,7 +6,8 @@ A codec that runs as two commands, over files, is one line more in PEERS:
                 "sox -t gsm {input} -t s16 {output}", 8000, 13200, package="Debian's sox")
 
 and one that is a Python library is a FunctionPeer of two functions. Such lines may as well stand in
-a file of the user's own, an adapter. Anything that a Coder is can stand in a scorecard too.
+a file of the user's own, an adapter. Anything that a Coder is can stand in a scorecard too. What a
+codec delays by up to 0.1 s is moved back; one that delays more must cut that off itself.
 """
 
 import shlex
