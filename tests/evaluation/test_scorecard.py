@@ -15,7 +15,7 @@ from vqaudio.errors import VqaudioError
 from vqaudio.evaluation import judging
 from vqaudio.evaluation.coding import CodecCoder
 from vqaudio.evaluation.metrics import METRICS
-from vqaudio.evaluation.peers import PEERS, CommandPeer
+from vqaudio.evaluation.peers import PEERS, CommandPeer, FunctionPeer
 from vqaudio.evaluation.scorecard import hash_files, scorecard
 from vqaudio.evaluation.table import table
 
@@ -67,7 +67,7 @@ def test_report(report):
 
 def test_metrics_say_what_they_are(report):
     assert list(report["metrics"]) == [*CHEAP, "loud"]
-    about = {"label": "ESTOI", "higher_is_better": True, "digits": 3}
+    about = {"label": "ESTOI", "higher_is_better": True, "digits": 3, "worst": 0.0}
     assert report["metrics"]["estoi"] == about
     assert report["metrics_missing"] == {"absent": "it is not installed"}
     assert "absent" not in report["codecs"]["tiny"]["scores"]
@@ -158,6 +158,19 @@ def test_a_judge_that_fails_costs_only_its_own_score(folder, tmp_path):
     assert codec["scores"]["estoi"]["clips"] == 2
     assert "none is not defined for 2 clips: mulaw" in table(report)
     json.dumps(report, allow_nan=False)
+
+
+def test_a_clip_that_a_codec_destroys_counts_as_the_worst(folder, tmp_path):
+    mute = FunctionPeer("mute", lambda wave: wave.copy(), lambda data: 0 * data, None)
+    with cheap_metrics():
+        report = scorecard([mute, PEERS["mulaw"]], folder, tmp_path)
+    assert report["metrics"]["si_sdr"]["worst"] == -100
+    codec, anchor = report["codecs"]["mute"], report["codecs"]["mulaw"]
+    scores = codec["scores"]["si_sdr"]
+    assert (scores["mean"], scores["clips"], scores["spoilt"]) == (-100, 2, 2)
+    assert [clip["spoilt"] for clip in codec["clips"]] == [["si_sdr"]] * 2
+    assert anchor["scores"]["si_sdr"]["spoilt"] == 0
+    assert "mute left nothing to judge of 2 clips, which count -100.0 SI-SDR dB" in table(report)
 
 
 def test_silence_and_broken_files(folder, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from vqaudio.evaluation.table import table
 
-SCORES = {"mean": 2.125, "low": 1.5, "high": 2.75, "clips": 3}
+SCORES = {"mean": 2.125, "low": 1.5, "high": 2.75, "clips": 3, "spoilt": 0}
 CODEC = {
     "nominal": 2250,
     "bitrate": 2291.4,
@@ -25,8 +25,13 @@ def report():
         {
             "files": {"count": 3, "sha256": "0123456789abcdef" * 4},
             "metrics": {
-                "pesq_wb": {"label": "PESQ-WB", "higher_is_better": True, "digits": 2},
-                "wer": {"label": "WER %", "higher_is_better": False, "digits": 1},
+                "pesq_wb": {
+                    "label": "PESQ-WB",
+                    "higher_is_better": True,
+                    "digits": 2,
+                    "worst": 1.0,
+                },
+                "wer": {"label": "WER %", "higher_is_better": False, "digits": 1, "worst": 100.0},
             },
             "metrics_missing": {"speaker": "Resemblyzer is not installed"},
             "codecs": {"ours": CODEC, "theirs": PLAIN},

@@ -26,11 +26,15 @@ TASKS_PER_JOB = 4
 
 
 class Judged(NamedTuple):
-    """What the metrics say of a clip, by their names; nan where one is not defined."""
+    """What the metrics say of a clip, by their names; nan where one is not defined.
+
+    spoilt: those whose worst value the clip got, as the codec left nothing that could be judged.
+    """
 
     clip: Clip
     scores: dict[str, float]
     weights: dict[str, float]
+    spoilt: list[str]
     failures: list[Failure]
 
 
@@ -67,18 +71,19 @@ def _judge(clip: Clip, original, metrics: Sequence[str], recordings: Path) -> Ju
     part = slice(clip.start, clip.start + clip.length)
     reference = original[part]
     decoded = _read(recordings / clip.codec / clip.recording)[part]
-    scores, weights, failures = {}, {}, []
+    scores, weights, spoilt, failures = {}, {}, [], []
     for name in metrics:
         metric = METRICS[name]
         try:
-            scores[name] = float(metric.function(reference, decoded))
+            scores[name], is_spoilt = metric.score(reference, decoded)
             if metric.weight is not None:
                 weights[name] = float(metric.weight(reference))
+            spoilt += [name] if is_spoilt else []
         except Exception as error:  # one judge's trouble must not cost the others' work
             scores[name] = math.nan
             words = f"{metric.label}: {type(error).__name__}: {error}"
             failures.append(Failure(clip.codec, clip.path, words))
-    return Judged(clip, scores, weights, failures)
+    return Judged(clip, scores, weights, spoilt, failures)
 
 
 def _read(path: Path):

@@ -36,7 +36,8 @@ def scorecard(
     Clips are coded one at a time, with all threads, as speed is measured; `recordings`, a folder
     that is there, takes their sound (see coding.py). They are then judged in `jobs` processes. A
     codec or metric that is missing and clips that fail are named in the report, and left out of
-    its means. VqaudioError when there are no clips, no codec can run, codecs cannot be told apart
+    its means; a clip that is decoded to what cannot be judged, such as silence, counts as the worst
+    (Metric.worst). VqaudioError when there are no clips, no codec can run, codecs cannot be told apart
     by their names, or a process dies; OSError when there is no such folder, or recordings cannot
     be written.
     """
@@ -123,6 +124,7 @@ def _about(name: str) -> dict:
         "label": metric.label,
         "higher_is_better": metric.higher_is_better,
         "digits": metric.digits,
+        "worst": metric.worst,
     }
 
 

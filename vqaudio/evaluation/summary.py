@@ -26,9 +26,10 @@ def summary(coder: Coder, clips: Sequence[Judged], metrics: Sequence[str]) -> di
         "clips_scored": len(clips),
         "seconds": seconds,
         "scores": {
-            name: statistics(
-                [one.scores[name] for one in clips], [one.weights.get(name, 1.0) for one in clips]
-            )
+            name: {
+                **statistics([one.scores[name] for one in clips], _weights(name, clips)),
+                "spoilt": sum(name in one.spoilt for one in clips),
+            }
             for name in metrics
         },
         "codebook": codebook([one.clip.usage for one in clips]),
@@ -46,6 +47,7 @@ def clip_entry(one: Judged) -> dict:
         "bytes": one.clip.num_bytes,
         **_finite(one.scores),
         "weights": _finite(one.weights),
+        "spoilt": one.spoilt,
     }
 
 
@@ -83,6 +85,10 @@ def codebook(usages: Sequence[np.ndarray | None]) -> dict | None:
     shares = counts[counts > 0] / counts.sum()
     perplexity = float(2 ** -(shares * np.log2(shares)).sum())
     return {"size": len(counts), "used": len(shares) / len(counts), "perplexity": perplexity}
+
+
+def _weights(name: str, clips: Sequence[Judged]) -> list[float]:
+    return [one.weights.get(name, 1.0) for one in clips]
 
 
 def _finite(numbers: Mapping[str, float]) -> dict[str, float | None]:

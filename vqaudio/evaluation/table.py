@@ -20,8 +20,7 @@ def table(report: dict, width: int | None = None) -> str:
     if len(groups) <= MAX_GROUPS:
         for group, codecs in groups.items():
             count = max(codec["clips_scored"] for codec in codecs.values())
-            title = f"{group}: {count} clip{'' if count == 1 else 's'}"
-            lines += ["", title, *_lines(codecs, metrics, width)]
+            lines += ["", f"{group}: {_clips(count)}", *_lines(codecs, metrics, width)]
     return "\n".join([*lines, "", *_notes(report)])
 
 
@@ -76,18 +75,21 @@ def _rows(name: str, codec: dict, metrics: Mapping[str, dict]) -> list[list[str]
 def _notes(report: dict) -> list[str]:
     notes = [f"{name}: skipped, {reason}" for name, reason in report["missing"].items()]
     notes += [f"{name}: not measured, {why}" for name, why in report["metrics_missing"].items()]
-    counted, undefined = defaultdict(list), defaultdict(list)
+    counted, undefined, spoilt = defaultdict(list), defaultdict(list), defaultdict(list)
     for name, codec in report["codecs"].items():
         if codec["counted"] != WHOLE_FILE:
             counted[codec["counted"]].append(name)
         for key, scores in codec["scores"].items():
             if number := codec["clips_scored"] - scores["clips"]:
-                clips = f"{number} clip{'' if number == 1 else 's'}"
-                undefined[report["metrics"][key]["label"], clips].append(name)
+                undefined[report["metrics"][key]["label"], _clips(number)].append(name)
+            if number := scores["spoilt"]:
+                spoilt[name, _clips(number)].append(_worst(report["metrics"][key]))
     notes += [f"{', '.join(names)}: counted are {what}" for what, names in counted.items()]
     for (label, clips), names in undefined.items():
         who = "all codecs" if len(names) == len(report["codecs"]) > 1 else ", ".join(names)
         notes.append(f"{label} is not defined for {clips}: {who}")
+    for (name, clips), worst in spoilt.items():
+        notes.append(f"{name} left nothing to judge of {clips}, which count {', '.join(worst)}")
     if len(report["groups"]) > MAX_GROUPS:
         notes.append(f"{len(report['groups'])} groups of clips, by first folder, are in the report")
     if failed := len(report["failed"]):
@@ -95,6 +97,14 @@ def _notes(report: dict) -> list[str]:
     files = report["files"]
     count = f"{files['count']} file{'' if files['count'] == 1 else 's'}"
     return [*notes, f"{count}, SHA-256 {files['sha256'][:16]}"]
+
+
+def _worst(metric: dict) -> str:
+    return f"{_number(metric['worst'], metric['digits'])} {metric['label']}"
+
+
+def _clips(number: int) -> str:
+    return f"{number} clip{'' if number == 1 else 's'}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -66,6 +66,25 @@ def test_a_decoder_that_is_mute_or_overdriven_is_judged_or_nan(name, gain, needs
     assert np.isnan(score) or np.isfinite(score)
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_a_codec_gains_nothing_by_silence(name, needs, original, noise):
+    """It counts, and for no more than noise does; where the original is silent, nothing counts."""
+    metric, silence = needs(name), np.zeros_like(original)
+    scores = [metric.score(original, decoded)[0] for decoded in (silence, noise)]
+    assert scores == sorted(scores, reverse=not metric.higher_is_better)
+    for decoded in (silence, original):
+        score, is_spoilt = metric.score(silence, decoded)
+        assert np.isnan(score)
+        assert not is_spoilt
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_is_defined_counts_as_it_is(name, needs, original, noise):
+    metric = needs(name)
+    decoded = original + 0.3 * noise
+    assert metric.score(original, decoded) == (metric.function(original, decoded), False)
+
+
 def test_another_process_agrees_and_nothing_is_printed(original, noise, tmp_path):
     """Judges are quiet, warn of nothing and do not depend on what was judged before."""
     np.save(tmp_path / "pair.npy", [original, original + 0.3 * noise])

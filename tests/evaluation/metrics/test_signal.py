@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vqaudio.evaluation.metrics import SAMPLE_RATE, estoi, mel_distance, pesq_wb, si_sdr
+from vqaudio.evaluation.metrics.signal import PESQ_WORST
 
 
 def test_known_values(original, noise):
@@ -25,8 +26,11 @@ def test_pesq_of_a_long_clip_is_the_mean_of_its_pieces(needs, original, noise):
     half = len(time) // 2
     pieces = [pesq_wb(reference[part], decoded[part]) for part in (np.s_[:half], np.s_[half:])]
     assert pesq_wb(reference, decoded) == pytest.approx(np.mean(pieces))
-    silence = np.zeros_like(reference[half:])
-    reference[half:] = silence
+    mute = decoded.copy()
+    mute[half:] = 0  # a piece that only the codec has silenced
+    assert pesq_wb(reference, mute) == pytest.approx((pieces[0] + PESQ_WORST) / 2)
+    assert np.isnan(pesq_wb(reference, 0 * decoded))
+    reference[half:] = 0
     assert pesq_wb(reference, decoded) == pieces[0]
 
 

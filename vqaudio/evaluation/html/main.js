@@ -112,7 +112,12 @@ function drawNotes() {
   data.codecs.forEach((name, codec) => data.metrics.forEach((metric, index) => {
     const figures = data.groups[0].codecs[codec];
     const undefinedFor = figures ? figures.clips_scored - (figures.scores[index]?.clips ?? 0) : 0;
+    const spoilt = figures?.scores[index]?.spoilt;
     if (undefinedFor) notes.push(`${name}: ${metric.label} is not defined for ${plural(undefinedFor, "clip")}`);
+    if (spoilt) {
+      notes.push(`${name} left nothing to judge of ${plural(spoilt, "clip")}: counted as `
+        + `${fixed(metric.worst, metric.digits)} ${metric.label}`);
+    }
   }));
   for (const [name, counted] of data.counted) {
     if (counted && counted !== "the whole file") notes.push(`${name}: counted are ${counted}`);

@@ -42,7 +42,9 @@ class Metric:
 
     function: takes two mono float arrays [T] at 16 kHz; nan where the measure is not defined;
     label: column of a table; digits: worth printing after the point;
-    weight: function(reference) -> what the clip counts in a mean over clips; None is 1 for each.
+    weight: function(reference) -> what the clip counts in a mean over clips; None is 1 for each;
+    worst: what a clip gets where only what was decoded keeps the measure from being defined, so
+    that no codec gains by destroying a clip; None where that cannot happen.
     """
 
     function: Callable[[np.ndarray, np.ndarray], float]
@@ -51,6 +53,16 @@ class Metric:
     digits: int
     needs: tuple[Package, ...] = ()
     weight: Callable[[np.ndarray], float] | None = None
+    worst: float | None = None
+
+    def score(self, reference: np.ndarray, decoded: np.ndarray) -> tuple[float, bool]:
+        """What `function` says, and False; or `worst`, and True, where it says nan of this pair but
+        not of the original beside itself."""
+        score = float(self.function(reference, decoded))
+        if self.worst is None or not np.isnan(score):
+            return score, False
+        is_spoilt = not np.isnan(self.function(reference, reference))
+        return (self.worst, True) if is_spoilt else (score, False)
 
     def missing(self) -> str | None:
         """Which packages are not installed, in a few words, or None."""

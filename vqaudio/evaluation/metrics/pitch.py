@@ -17,6 +17,9 @@ RANGE = (60.0, 500.0)
 """Hz within which a voice is looked for."""
 SHORTEST = 3 / RANGE[0]
 """Seconds: three periods of the lowest voice, Praat's window."""
+F0_WORST = 1200.0
+"""Cents that a clip counts whose voice is wholly lost: an octave. Speech backwards makes 800. The
+ends of RANGE are 3671 apart; of that, one clip would outweigh twenty."""
 
 
 def f0_rmse(reference: np.ndarray, decoded: np.ndarray) -> float:

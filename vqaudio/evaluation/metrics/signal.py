@@ -19,6 +19,11 @@ STOI = Package("pystoi", "pystoi")
 PESQ_LONGEST = 20
 """Seconds. The package overruns its memory past 50 utterances, which no 20 s can hold; P.862.3
 asks for clips of 8 to 30 s anyhow."""
+PESQ_WORST = 1.0
+"""What a clip counts that a codec has silenced. P.862.2 maps the worst of P.862's scale, -0.5, to
+1.04, and what is off the scale down to 0.999; loud clipped noise makes 1.03."""
+SI_SDR_WORST = -100.0
+"""dB; as low as `si_sdr` goes. A click instead of a clip comes near it."""
 
 MEL_SCALES = ((256, 20), (512, 40), (1024, 80), (2048, 160))
 """Window in samples (hop a quarter) and number of bands of each scale of the mel distance.
@@ -30,12 +35,19 @@ Fixed here, whatever scales a model is trained on: what is measured must stay co
 def pesq_wb(reference: np.ndarray, decoded: np.ndarray) -> float:
     """Wide-band PESQ, ITU-T P.862.2: about 1 (bad) to 4.64. nan for silence and under 0.25 s.
 
-    Of clips longer than PESQ_LONGEST, the mean over equal pieces of at most that.
+    Of clips longer than PESQ_LONGEST, the mean over equal pieces of at most that; silent pieces of
+    the original are left out, those that only the codec silenced count PESQ_WORST.
     """
     pieces = max(1, -(-len(reference) // (PESQ_LONGEST * SAMPLE_RATE)))
-    pairs = zip(np.array_split(reference, pieces), np.array_split(decoded, pieces), strict=True)
-    scores = [score for pair in pairs if not np.isnan(score := _pesq_of_piece(*pair))]
-    return float(np.mean(scores)) if scores else np.nan
+    parts = np.array_split(reference, pieces)
+    pairs = zip(parts, np.array_split(decoded, pieces), strict=True)
+    scores = np.array([_pesq_of_piece(*pair) for pair in pairs])
+    if np.isnan(scores).all():
+        return np.nan
+    for piece in np.flatnonzero(np.isnan(scores)):
+        if not np.isnan(_pesq_of_piece(parts[piece], parts[piece])):
+            scores[piece] = PESQ_WORST
+    return float(scores[~np.isnan(scores)].mean())
 
 
 def _pesq_of_piece(reference: np.ndarray, decoded: np.ndarray) -> float:
@@ -64,7 +76,7 @@ def estoi(reference: np.ndarray, decoded: np.ndarray) -> float:
 
 
 def si_sdr(reference: np.ndarray, decoded: np.ndarray) -> float:
-    """Scale-invariant signal-to-distortion ratio, Le Roux et al. 2019, dB. At most 100; nan for
+    """Scale-invariant signal-to-distortion ratio, Le Roux et al. 2019, dB. -100 to 100; nan for
     silence."""
     reference = reference.astype(np.float64) - reference.mean()
     decoded = decoded.astype(np.float64) - decoded.mean()
@@ -79,11 +91,13 @@ def si_sdr(reference: np.ndarray, decoded: np.ndarray) -> float:
 def mel_distance(reference: np.ndarray, decoded: np.ndarray) -> float:
     """Mean over MEL_SCALES of the L1 distance of log10 mel magnitudes, at equal loudness; 0 best.
 
-    nan for silence and for clips shorter than half the longest window.
+    nan where the original is silent and for clips shorter than half the longest window. A decoded
+    clip that is silent cannot be made as loud, and is taken as it is: the distance to a click.
     """
-    if len(reference) <= MEL_SCALES[-1][0] // 2 or not reference.any() or not decoded.any():
+    if len(reference) <= MEL_SCALES[-1][0] // 2 or not reference.any():
         return np.nan
-    decoded = decoded * (_rms(reference) / _rms(decoded))
+    if decoded.any():
+        decoded = decoded * (_rms(reference) / _rms(decoded))
     distances = [
         np.abs(_log_mel(reference, *scale) - _log_mel(decoded, *scale)).mean()
         for scale in MEL_SCALES
