@@ -21,6 +21,8 @@ def test_positions_are_relative():
     network = Transformer(TransformerConfig(width=16, layers=1, heads=2, window=5))
     x = torch.randn(1, 9, 16)
     with torch.inference_mode():
+        network.layers[0].merge.weight.mul_(50)
+        network.layers[0].project.weight.mul_(3)
         here, far = network.start(1), network.start(1)
         far.position = 900_000  # a multiple of the window: the rings are aligned
         ours, theirs = (

@@ -163,8 +163,9 @@ def sliding_attention(query: Tensor, key: Tensor, value: Tensor, window: int) ->
     rows = torch.arange(window, device=query.device).unsqueeze(1)
     columns = torch.arange(2 * window, device=query.device)
     band = (rows < columns) & (columns <= rows + window)
-    seen = band.repeat(query.shape[1], 1, 1)
-    seen[0, :, :window] = False
+    # Four dimensions, or it is not the fused attention that runs on CPUs.
+    seen = band.repeat(1, query.shape[1], 1, 1)
+    seen[0, 0, :, :window] = False
     result = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
     return rearrange(result, "(b h) t w d -> b h (t w) d", b=batch)[:, :, :length]
 
