@@ -275,6 +275,25 @@ def test_a_scorecard_where_everything_failed(report, chromium, tmp_path):
     assert chromium.console() == []
 
 
+def test_one_clip_has_no_interval(report, chromium, tmp_path):
+    one = json.loads(json.dumps(report))
+    for codec in one["codecs"].values():
+        for scores in codec["scores"].values():
+            scores |= {"low": None, "high": None, "clips": 1}
+    (tmp_path / "page.html").write_text(page(one, tmp_path), encoding="utf-8")
+    chromium.open(tmp_path / "page.html")
+    assert not chromium.run("return document.querySelectorAll('.whisker').length")
+    heights = chromium.run(
+        "return [...document.querySelectorAll('#plot .glyph')].map(c => +c.attributes.cy.value)"
+    )
+    assert all(0 < height < 460 for height in heights)
+    assert len(set(heights)) == len(NAMES)
+    assert texts(chromium, "#plot title")[0] == "plain: 26\u202f400 bit/s, PESQ-WB 2.83, 1 clip"
+    below = texts(chromium, "#table tbody td:nth-child(3) small")
+    assert below == [""] * len(NAMES)
+    assert chromium.console() == []
+
+
 def test_names_do_no_harm(opened):
     opened.click("#plot-metrics button:nth-child(2)")
     opened.click(".clip-list li:nth-child(3) button")

@@ -11,7 +11,6 @@ def test_interval():
     low, high = interval(values)
     assert low < values.mean() < high
     assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
-    assert interval([3.0]) == (3.0, 3.0)
 
 
 def test_clips_weigh_what_they_weigh():
@@ -38,6 +37,10 @@ def test_what_is_not_defined_does_not_count():
     assert (scores["mean"], scores["clips"]) == (2.0, 2)
     nothing = {"mean": None, "low": None, "high": None, "clips": 0}
     assert statistics([math.nan]) == statistics([]) == nothing
+
+
+def test_one_clip_has_no_interval():
+    assert statistics([3.0, math.nan]) == {"mean": 3.0, "low": None, "high": None, "clips": 1}
 
 
 def test_codebook_use():

@@ -61,6 +61,13 @@ def test_a_codec_is_a_line_and_its_intervals(report):
     assert theirs.split() == ["theirs", "2291", "-", "2.12", "2.1", "-", "-", "0.010", "0.020"]
 
 
+def test_one_clip_has_no_interval(report):
+    for codec in report["codecs"].values():
+        codec["scores"] = dict.fromkeys(codec["scores"], SCORES | {"low": None, "high": None})
+    lines = table(report).splitlines()
+    assert lines[2].startswith("theirs")
+
+
 def test_what_is_missing_is_said(report):
     lines = table(report).splitlines()
     assert "gone: skipped, gone is not installed" in lines

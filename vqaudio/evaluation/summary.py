@@ -53,14 +53,14 @@ def clip_entry(one: Judged) -> dict:
 
 def statistics(values: Sequence[float], weights: Sequence[float] | None = None) -> dict:
     """Weighted mean, its interval, and number of the clips in it: those where value and weight are
-    defined and the weight is not zero."""
+    defined and the weight is not zero. One clip has no interval."""
     values = np.asarray(values, float)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
     there = np.isfinite(values) & np.isfinite(weights) & (weights > 0)
     values, weights = values[there], weights[there]
     if not len(values):
         return {"mean": None, "low": None, "high": None, "clips": 0}
-    low, high = interval(values, weights)
+    low, high = interval(values, weights) if len(values) > 1 else (None, None)
     mean = float((weights * values).sum() / weights.sum())
     return {"mean": mean, "low": low, "high": high, "clips": len(values)}
 
@@ -68,7 +68,11 @@ def statistics(values: Sequence[float], weights: Sequence[float] | None = None) 
 def interval(
     values: Sequence[float], weights: Sequence[float] | None = None
 ) -> tuple[float, float]:
-    """The bootstrap 95 % interval of the weighted mean over clips, with a fixed seed."""
+    """The bootstrap 95 % interval of the weighted mean over clips, with a fixed seed.
+
+    Of figures of a codec, or of the differences of two, clip by clip: a paired bootstrap then, in
+    which both codecs are drawn with the same clips.
+    """
     values = np.asarray(values, float)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
     picks = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))

@@ -59,7 +59,7 @@ def _rows(name: str, codec: dict, metrics: Mapping[str, dict]) -> list[list[str]
         scores, digits = codec["scores"][key], metric["digits"]
         means.append(_number(scores["mean"], digits))
         ends = (_number(scores[end], digits) for end in ("low", "high"))
-        intervals.append("..".join(ends) if scores["clips"] else "")
+        intervals.append("" if scores["low"] is None else "..".join(ends))
     book = codec["codebook"] or {"used": None, "perplexity": None}
     used = book["used"] and 100 * book["used"]
     rest = [

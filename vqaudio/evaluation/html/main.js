@@ -40,8 +40,9 @@ function drawFigures() {
     if (!score?.clips) return [];
     const name = data.codecs[codec];
     const number = (value) => fixed(value, metric.digits);
-    const text = `${name}: ${whole(figures.bitrate)} bit/s, ${metric.label} ${number(score.mean)} `
-      + `(${number(score.low)} to ${number(score.high)}), ${score.clips} clips`;
+    const interval = score.low === null ? "" : ` (${number(score.low)} to ${number(score.high)})`;
+    const text = `${name}: ${whole(figures.bitrate)} bit/s, ${metric.label} ${number(score.mean)}`
+      + `${interval}, ${plural(score.clips, "clip")}`;
     return [{ codec, name, rate: figures.bitrate, ...score, text }];
   });
   const caption = "Mean over the clips; whiskers: 95 % interval of the mean. Dashed: the best at "

@@ -3,7 +3,8 @@
 const GLYPH = 7; // half the size of a mark, px
 
 /**
- * Draw into `host`. marks: [{codec, name, rate, mean, low, high, text}], rate in bit/s;
+ * Draw into `host`. marks: [{codec, name, rate, mean, low, high, text}], rate in bit/s, low and
+ * high null where there is no interval;
  * metric: {label, higher_is_better, digits}; describe(text) is told of the mark pointed at, or "".
  */
 function drawPlot(host, marks, metric, describe) {
@@ -22,11 +23,12 @@ function drawPlot(host, marks, metric, describe) {
     return;
   }
   const x = rateScale(marks.map((mark) => mark.rate), frame);
-  const y = valueScale(marks.flatMap((mark) => [mark.low, mark.high]), frame);
+  const y = valueScale(marks.flatMap((mark) => [mark.low ?? mark.mean, mark.high ?? mark.mean]), frame);
   drawAxes(picture, frame, x, y, metric);
   picture.append(drawFrontier(marks, metric, x, y, frame));
   const placed = marks.map((mark) => ({
-    ...mark, x: x.at(mark.rate), y: y.at(mark.mean), top: y.at(mark.high), bottom: y.at(mark.low),
+    ...mark, x: x.at(mark.rate), y: y.at(mark.mean),
+    top: y.at(mark.high ?? mark.mean), bottom: y.at(mark.low ?? mark.mean),
   }));
   placeLabels(placed, frame);
   for (const mark of placed) {
@@ -48,9 +50,10 @@ function drawPlot(host, marks, metric, describe) {
 function drawMark(mark) {
   const { x, y, top, bottom, label } = mark;
   const group = tint(svg("g", { class: "mark" }), mark.codec);
+  const whisker = `M${x} ${top}V${bottom}M${x - 4} ${top}h8M${x - 4} ${bottom}h8`;
   group.append(
     svg("title", {}, mark.text),
-    svg("path", { class: "whisker", d: `M${x} ${top}V${bottom}M${x - 4} ${top}h8M${x - 4} ${bottom}h8` }),
+    ...(mark.low === null ? [] : [svg("path", { class: "whisker", d: whisker })]),
     svg("circle", { class: "glyph", cx: x, cy: y, r: GLYPH - 1 }),
     svg("circle", { class: "target", cx: x, cy: y, r: 16 }),
   );

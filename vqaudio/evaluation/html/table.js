@@ -58,7 +58,7 @@ function tableColumns(metrics, rows) {
         better: metric.higher_is_better ? 1 : -1,
         value: (row) => score(row)?.mean ?? null,
         text: (row) => fixed(score(row)?.mean, metric.digits),
-        below: (row) => (score(row)?.clips
+        below: (row) => ((score(row)?.low ?? null) !== null
           ? `${fixed(score(row).low, metric.digits)} – ${fixed(score(row).high, metric.digits)}` : ""),
       };
     }),
