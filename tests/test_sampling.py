@@ -33,6 +33,14 @@ def test_the_same_codes_as_without_a_cache(network, prompt_length):
 
 
 @every_network
+def test_of_a_long_prompt_all_that_can_matter_does(network):
+    """Many prompts, so that some draw is near enough to an edge to tell."""
+    prior, prompts = small_prior(network), some_codes(400, 40)
+    ours = sample(prior, 1, 400, prompts, temperature=0.9, top_p=0.95, generator=generator())
+    assert torch.equal(ours, naive(prior, 1, 400, prompts, 0))
+
+
+@every_network
 def test_seeds(network):
     prior = small_prior(network)
     first, again, other = (sample(prior, 40, 2, generator=generator(s)) for s in (3, 3, 4))

@@ -40,8 +40,8 @@ def sample(
     codes = []
     for n in range(length):
         probabilities = narrow(logits, temperature, top_k, top_p)
-        # A code more or less at a near tie is all that rounding can change; and on a GPU the draw is
-        # the CPU's.
+        # Drawn on the CPU: wherever the prior runs, rounding alone can make it another code, and only
+        # where the draw falls on the edge between two.
         uniform = torch.rand(batch, 1, dtype=torch.float64, generator=generator)
         codes.append(pick(probabilities, uniform.to(logits.device)))
         if n + 1 < length:
