@@ -45,6 +45,9 @@ def report() -> dict:
         recording = path.replace(".flac", ".wav")
         return {"path": path, "recording": recording, "seconds": 3.0, "bytes": 999, **scores}
 
+    def gap(mean: float, verdict: str) -> dict:
+        return {"mean": mean, "low": mean - 1, "high": mean + 1, "clips": 3, "verdict": verdict}
+
     return {
         "files": {"count": 4, "sha256": "0" * 64},
         "machine": {"processor": HARM, "cores": 2},
@@ -59,6 +62,14 @@ def report() -> dict:
             for name in NAMES
         },
         "groups": {"read": {name: figures(name, slice(2)) for name in NAMES}},
+        "differences": {
+            "first": "plain",
+            "others": {
+                "64": {"pesq_wb": gap(1.5, "better"), "wer": gap(-29.0, "better")},
+                HARM: {"pesq_wb": gap(1.0, "worse"), "wer": gap(-8.7, "undecided")},
+            },
+            "groups": {"read": {"64": {"pesq_wb": gap(1.55, "undecided")}, HARM: {}}},
+        },
         "missing": {"encodec": "not installed"},
         "failed": [{"codec": None, "path": "read/four.flac", "error": EVIL}],
     }
@@ -183,6 +194,22 @@ def test_the_table_sorts(opened):
     assert texts(opened, "#table tbody th") == ["64", HARM, "plain"]
 
 
+def test_the_table_compares_with_the_first_codec(opened):
+    opened.click("#table thead th:nth-child(1) button")  # by name: HARM, 64, plain
+    cells = "#table tbody tr:nth-child({}) .verdict"
+    assert [texts(opened, cells.format(row)) for row in (1, 2, 3)] == [["▲", "≈"], ["▼", "▼"], []]
+    titles = "return [...document.querySelectorAll('.verdict')].map(mark => mark.title)"
+    assert opened.run(titles) == [
+        "better: −1.00 (−2.00 to 0.00) beside plain, 3 clips",
+        "undecided: +8.7 (+7.7 to +9.7) beside plain, 3 clips",
+        "worse: −1.50 (−2.50 to −0.50) beside plain, 3 clips",
+        "worse: +29.0 (+28.0 to +30.0) beside plain, 3 clips",
+    ]
+    assert "compares with plain" in texts(opened, "#verdicts")[0]
+    opened.click("#groups button:nth-child(2)")
+    assert texts(opened, "#table tbody .verdict") == ["≈"]
+
+
 def test_groups_and_codecs_can_be_chosen(opened):
     opened.click("#groups button:nth-child(2)")
     assert texts(opened, ".clip-path") == ["read/two.flac", "read/one.flac", "read/four.flac"]
@@ -267,6 +294,7 @@ def test_a_scorecard_where_everything_failed(report, chromium, tmp_path):
     for codec in nothing["codecs"].values():
         codec |= {"clips": [], "clips_scored": 0, "bitrate": None}
     nothing["groups"] = {}
+    nothing["differences"] |= {"others": {}, "groups": {}}
     (tmp_path / "page.html").write_text(page(nothing, tmp_path), encoding="utf-8")
     chromium.open(tmp_path / "page.html")
     assert sorted(texts(chromium, "#table tbody th")) == sorted(NAMES)

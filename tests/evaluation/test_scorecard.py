@@ -104,6 +104,19 @@ def test_groups_are_by_first_folder(report, folder, ours, tmp_path):
     assert alone["groups"] == {}
 
 
+def test_the_first_codec_is_compared_with_the_others(report):
+    differences = report["differences"]
+    assert differences["first"] == "tiny"
+    assert list(differences["others"]) == ["mulaw"]
+    tiny, anchor = (report["codecs"][name]["scores"]["estoi"]["mean"] for name in ("tiny", "mulaw"))
+    gap = differences["others"]["mulaw"]["estoi"]
+    assert gap["mean"] == pytest.approx(tiny - anchor)
+    assert gap["low"] <= gap["mean"] <= gap["high"]
+    assert gap["clips"] == 2
+    assert list(differences["groups"]) == [".", "sub"]
+    assert differences["groups"]["sub"]["mulaw"]["estoi"]["clips"] == 1
+
+
 def test_codebook_use(report):
     book = report["codecs"]["tiny"]["codebook"]
     assert book["size"] == 512

@@ -36,6 +36,7 @@ def report():
             "metrics_missing": {"speaker": "Resemblyzer is not installed"},
             "codecs": {"ours": CODEC, "theirs": PLAIN},
             "groups": {},
+            "differences": {"first": "ours", "others": {}, "groups": {}},
             "missing": {"gone": "gone is not installed"},
             "failed": [],
         }
@@ -59,6 +60,24 @@ def test_a_codec_is_a_line_and_its_intervals(report):
     ]
     assert intervals.split() == ["1.50..2.75", "1.5..2.8"]
     assert theirs.split() == ["theirs", "2291", "-", "2.12", "2.1", "-", "-", "0.010", "0.020"]
+
+
+def test_the_first_codec_is_set_beside_the_others(report):
+    verdicts = {"theirs": ("better", "better"), "odd": ("worse", "undecided"), "no": (None, None)}
+    report["differences"]["others"] = {
+        name: {"pesq_wb": {"verdict": pesq}, "wer": {"verdict": words}}
+        for name, (pesq, words) in verdicts.items()
+    }
+    wanted = [
+        "ours beside the others, clip by clip, at 95 %:",
+        "theirs  2 better",
+        "odd     0 better; 1 undecided: WER %; 1 worse: PESQ-WB",
+        "no      nothing to compare",
+    ]
+    assert table(report).split("\n\n")[1].splitlines() == wanted
+    narrow = table(report, 30).split("\n\n")
+    assert [line for line in narrow[-2].splitlines() if len(line) > 30] == []
+    assert " ".join(narrow[-2].split()) == " ".join(" ".join(wanted).split())
 
 
 def test_one_clip_has_no_interval(report):

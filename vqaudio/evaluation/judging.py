@@ -37,6 +37,10 @@ class Judged(NamedTuple):
     spoilt: list[str]
     failures: list[Failure]
 
+    def weight(self, metric: str) -> float:
+        """What the clip counts in a mean."""
+        return self.weights.get(metric, 1.0)
+
 
 def judge_all(
     clips: Sequence[Clip],

@@ -88,14 +88,24 @@ def _view(report: dict) -> dict:
     "constructor" in any object.
     """
     names, metrics = list(report["codecs"]), list(report["metrics"])
-    groups = [("all clips", report["codecs"]), *report.get("groups", {}).items()]
+    differences = report["differences"]
+    groups = [
+        ("all clips", report["codecs"], differences["others"]),
+        *((name, codecs, differences["groups"][name]) for name, codecs in report["groups"].items()),
+    ]
     return {
         "codecs": names,
         "metrics": [{"key": key, **metric} for key, metric in report["metrics"].items()],
         "groups": [
-            {"name": group, "codecs": [_figures(codecs.get(name), metrics) for name in names]}
-            for group, codecs in groups
+            {
+                "name": group,
+                "codecs": [
+                    _figures(codecs.get(name), gaps.get(name, {}), metrics) for name in names
+                ],
+            }
+            for group, codecs, gaps in groups
         ],
+        "first": differences["first"],
         "clips": _clips(report, names, metrics),
         "counted": [(name, codec.get("counted")) for name, codec in report["codecs"].items()],
         "audio_bitrate": BITRATE,
@@ -108,13 +118,15 @@ def _view(report: dict) -> dict:
     }
 
 
-def _figures(codec: dict | None, metrics: Iterable[str]) -> dict | None:
-    """A codec's figures over some clips, without the clips; None when it has none."""
+def _figures(codec: dict | None, gaps: dict, metrics: Iterable[str]) -> dict | None:
+    """A codec's figures over some clips, without the clips, and what the first codec's are above
+    them, `gaps`; None when it has none."""
     if codec is None or not codec["clips_scored"]:
         return None
     keys = ("nominal", "bitrate", "clips_scored", "codebook", "encode_rtf", "decode_rtf")
     figures = {key: codec.get(key) for key in keys}
-    return figures | {"scores": [codec["scores"].get(metric) for metric in metrics]}
+    figures["scores"] = [codec["scores"].get(metric) for metric in metrics]
+    return figures | {"gaps": [gaps.get(metric) for metric in metrics]}
 
 
 def _clips(report: dict, names: list[str], metrics: list[str]) -> list[dict]:

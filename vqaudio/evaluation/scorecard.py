@@ -12,6 +12,7 @@ import torch
 from vqaudio import audio
 from vqaudio.errors import VqaudioError
 from vqaudio.evaluation.coding import ORIGINAL, Progress, code_all
+from vqaudio.evaluation.comparison import differences
 from vqaudio.evaluation.judging import Judged, judge_all
 from vqaudio.evaluation.metrics import METRICS
 from vqaudio.evaluation.peers import Coder
@@ -56,6 +57,7 @@ def scorecard(
     clips, failures = code_all(present, directory, paths, recordings, on_progress)
     judged = judge_all(clips, metrics, recordings, jobs, on_progress)
     failures += [failure for one in judged for failure in one.failures]
+    names, groups = [coder.name for coder in present], _groups(judged)
 
     def of(name: str, some: Sequence[Judged]) -> list[Judged]:
         return [one for one in some if one.clip.codec == name]
@@ -81,7 +83,12 @@ def scorecard(
         },
         "groups": {
             group: {coder.name: summary(coder, of(coder.name, some), metrics) for coder in present}
-            for group, some in _groups(judged).items()
+            for group, some in groups.items()
+        },
+        "differences": {
+            "first": names[0],
+            "others": differences(names, judged, metrics),
+            "groups": {g: differences(names, some, metrics) for g, some in groups.items()},
         },
         "missing": missing,
         "failed": [failure._asdict() for failure in failures],

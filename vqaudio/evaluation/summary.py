@@ -27,7 +27,9 @@ def summary(coder: Coder, clips: Sequence[Judged], metrics: Sequence[str]) -> di
         "seconds": seconds,
         "scores": {
             name: {
-                **statistics([one.scores[name] for one in clips], _weights(name, clips)),
+                **statistics(
+                    [one.scores[name] for one in clips], [one.weight(name) for one in clips]
+                ),
                 "spoilt": sum(name in one.spoilt for one in clips),
             }
             for name in metrics
@@ -89,10 +91,6 @@ def codebook(usages: Sequence[np.ndarray | None]) -> dict | None:
     shares = counts[counts > 0] / counts.sum()
     perplexity = float(2 ** -(shares * np.log2(shares)).sum())
     return {"size": len(counts), "used": len(shares) / len(counts), "perplexity": perplexity}
-
-
-def _weights(name: str, clips: Sequence[Judged]) -> list[float]:
-    return [one.weights.get(name, 1.0) for one in clips]
 
 
 def _finite(numbers: Mapping[str, float]) -> dict[str, float | None]:

@@ -1,7 +1,8 @@
 """A scorecard's report for the terminal."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 
 from vqaudio.evaluation.peers.coder import WHOLE_FILE
 
@@ -10,13 +11,15 @@ MAX_GROUPS = 4
 
 
 def table(report: dict, width: int | None = None) -> str:
-    """A line a codec, means over clips, with 95 % intervals below; then what needs saying.
+    """A line a codec, means over clips, with 95 % intervals below; how the first compares with the
+    others; then what needs saying.
 
-    As many tables below each other as `width`, in characters, asks for; by default one. Then the
-    same for each group of clips, where there are a few.
+    As many tables below each other as `width`, in characters, asks for; by default one. Groups of
+    clips, where there are a few, get tables too; how they compare is in the report.
     """
     metrics, groups = report["metrics"], report["groups"]
     lines = _lines(report["codecs"], metrics, width)
+    lines += _comparison(report["differences"], metrics, width)
     if len(groups) <= MAX_GROUPS:
         for group, codecs in groups.items():
             count = max(codec["clips_scored"] for codec in codecs.values())
@@ -51,6 +54,27 @@ def _fold(widths: Sequence[int], width: int | None) -> list[list[int]]:
         runs[-1].append(column)
         used += 2 + wide
     return runs
+
+
+def _comparison(differences: dict, metrics: Mapping[str, dict], width: int | None) -> Iterator[str]:
+    """How many metrics the first codec is better, undecided and worse in, and which those are."""
+    if not (others := differences["others"]):
+        return
+    widest = max(map(len, others))
+    lines = [f"{differences['first']} beside the others, clip by clip, at 95 %:"]
+    for name, gaps in others.items():
+        found = {
+            verdict: [metrics[key]["label"] for key in gaps if gaps[key]["verdict"] == verdict]
+            for verdict in ("better", "undecided", "worse")
+        }
+        said = [f"{len(found['better'])} better"] if any(found.values()) else ["nothing to compare"]
+        for verdict in ("undecided", "worse"):
+            if which := found[verdict]:
+                said.append(f"{len(which)} {verdict}: {', '.join(which)}")
+        lines.append(f"{name.ljust(widest)}  {'; '.join(said)}")
+    yield ""
+    for line in lines:
+        yield from [line] if width is None else wrap(line, width, subsequent_indent="  ")
 
 
 def _rows(name: str, codec: dict, metrics: Mapping[str, dict]) -> list[list[str]]:

@@ -50,7 +50,8 @@ function drawFigures() {
   const describe = (text) => { byId("plot-caption").textContent = text || caption; };
   describe("");
   drawPlot(byId("plot"), marks, metric, describe);
-  const rows = data.codecs.map((name, codec) => ({ codec, name, figures: figuresOf(codec) }));
+  const rows = data.codecs.map((name, codec) =>
+    ({ codec, name, figures: figuresOf(codec), first: data.first }));
   drawTable(byId("table"), rows, data.metrics, view.sort);
 }
 
@@ -58,6 +59,12 @@ function drawLead() {
   const seconds = sum(data.clips.map((clip) => clip.seconds ?? 0));
   byId("lead").textContent = `${plural(data.codecs.length, "codec")} on ${plural(data.clips.length, "clip")} `
     + `of speech, ${duration(seconds)}`;
+}
+
+function drawLegend() {
+  byId("verdicts").hidden = data.codecs.length < 2;
+  byId("verdicts").textContent = `Marks say how a codec compares with ${data.first}, clip by clip: ▲ better and `
+    + "▼ worse, at 95 %, ≈ undecided, as where clips are few. Point at one to read the difference.";
 }
 
 function plural(count, noun) {
@@ -142,6 +149,7 @@ function drawNotes() {
 }
 
 drawLead();
+drawLegend();
 makeThemeChoice();
 makeCodecChoice();
 makeGroupChoice();

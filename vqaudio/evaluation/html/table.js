@@ -1,7 +1,8 @@
 // All figures of all codecs, sortable by any column.
 
 /**
- * Draw into a table. rows: [{codec, name, figures}], figures null where a codec has none;
+ * Draw into a table. rows: [{codec, name, figures, first}], figures null where a codec has none,
+ * first the name of the codec that others are compared with;
  * sort: {column, descending}, changed and drawn again when a heading is clicked.
  */
 function drawTable(table, rows, metrics, sort) {
@@ -24,7 +25,7 @@ function drawTable(table, rows, metrics, sort) {
     if (index === 0) {
       return element("th", { scope: "row" }, tint(element("span", { class: "swatch" }), row.codec), text);
     }
-    const cell = element("td", {}, text);
+    const cell = element("td", {}, ...(column.mark?.(row) ?? []), text);
     if (column.below) cell.append(element("small", {}, column.below(row)));
     const share = column.share(row);
     if (share !== null) {
@@ -60,6 +61,7 @@ function tableColumns(metrics, rows) {
         text: (row) => fixed(score(row)?.mean, metric.digits),
         below: (row) => ((score(row)?.low ?? null) !== null
           ? `${fixed(score(row).low, metric.digits)} – ${fixed(score(row).high, metric.digits)}` : ""),
+        mark: (row) => verdictMark(row, row.figures?.gaps[index], metric),
       };
     }),
     {
@@ -75,6 +77,22 @@ function tableColumns(metrics, rows) {
   const used = columns.filter((column) => rows.some((row) => column.value(row) !== null));
   for (const column of used) column.share = columnShare(column, rows);
   return used;
+}
+
+const VERDICTS = { // keys: of the first codec; values: of the other, whose row it is
+  better: { sign: "▼", word: "worse" },
+  worse: { sign: "▲", word: "better" },
+  undecided: { sign: "≈", word: "undecided" },
+};
+
+/** How a row's codec compares with the first one; gap: what the first one's mean is above it. */
+function verdictMark(row, gap, metric) {
+  if (!gap?.verdict) return [];
+  const { sign, word } = VERDICTS[gap.verdict];
+  const number = (value) => (value > 0 ? "+" : "") + fixed(value, metric.digits);
+  const interval = gap.low === null ? "" : ` (${number(-gap.high)} to ${number(-gap.low)})`;
+  const title = `${word}: ${number(-gap.mean)}${interval} beside ${row.first}, ${plural(gap.clips, "clip")}`;
+  return [element("span", { class: `verdict ${word}`, role: "img", title, "aria-label": title }, sign)];
 }
 
 /** Where a row lies between the worst (0) and the best (1) of a column; null where none is. */
