@@ -3,8 +3,8 @@
     python -m vqaudio.training.package MODEL OUT [--about JSON] [--scorecard JSON [--group NAME]]
 
 `--about` holds entries for the card (name, licences, languages); those of its "data" are added to what
-the run itself recorded. `--scorecard` is a report of vqaudio-evaluate on this model; of several first folders,
-`--group` names the one that counts.
+the run itself recorded. `--scorecard` is a report of vqaudio-evaluate on this model; where it has
+groups, `--group` names the one that counts.
 """
 
 import argparse
