@@ -138,6 +138,14 @@ def test_held_out_bits_are_of_every_code_with_all_that_came_before(codes):
     assert bits_per_code(prior, codes) == pytest.approx(np.mean(bits), rel=1e-5)
 
 
+def test_the_averaged_weights_are_judged(codes, tmp_path):
+    task = make(codes, replace(CONFIG, precision="fp32"))
+    run(task, range(5))
+    score = task.evaluate(5, SummaryWriter(tmp_path))
+    assert score == bits_per_code(task.averaged.module, codes)
+    assert score != bits_per_code(task.model, codes)
+
+
 def test_tensorboard_has_bits_and_the_sound_of_samples(corpus, tmp_path):
     codec = Codec(small_model())
     random = np.random.default_rng(0)
