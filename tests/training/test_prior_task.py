@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tests.small import small_model
 from tests.small_prior import FINGERPRINT, NETWORKS, K, every_network, write_codes
 from tests.training.test_codec_task import same, start, stop_after
+from vqaudio.cli import train as cli
 from vqaudio.codec import Codec
 from vqaudio.config import config_directory, from_dict
 from vqaudio.data.chunks import ChunkConfig, CodeCorpus
@@ -219,23 +220,26 @@ def plain(values):
     return list(values) if isinstance(values, tuple) else values
 
 
-def command(codes_folder, output):
-    """A small run by the command line, of 120 steps."""
+def overrides(codes_folder, output):
+    """A small run of 120 steps, with as many threads in a process of its own as in this one."""
     network = "{kind: wavenet, width: 16, skip: 16, kernel: 2, dilations: [1, 2, 4], cycles: 1}"
+    loop = "steps: 120, log_every: 10, eval_every: 20, num_workers: 0"
     return [
-        *(sys.executable, "-m", "vqaudio.cli.train", "--config-name", "train_prior"),
         *(f"output={output}", f"data.train={codes_folder}", f"data.held_out={codes_folder}"),
         f"model={{codebook_size: {K}, network: {network}}}",
-        "training.loop={steps: 120, log_every: 10, eval_every: 20, num_workers: 0, threads: 1}",
+        f"training.loop={{{loop}, threads: {torch.get_num_threads()}}}",
         "training.chunks={batch_size: 4, length: 24}",
     ]
 
 
 def test_killed_and_resumed_is_uninterrupted(codes_folder, tmp_path):
     """Through the command line: kill -9 at some moment, resume=auto, same weights."""
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+        cfg = compose("train_prior", overrides(codes_folder, tmp_path / "whole"))
+    assert cli.run(cfg) == 0
+    command = [sys.executable, "-m", "vqaudio.cli.train", "--config-name", "train_prior"]
+    arguments = command + overrides(codes_folder, tmp_path / "killed")
     quiet = {"stdout": subprocess.DEVNULL}
-    subprocess.run(command(codes_folder, tmp_path / "whole"), check=True, **quiet)
-    arguments = command(codes_folder, tmp_path / "killed")
     victim = start(arguments, tmp_path / "killed" / "checkpoints", **quiet)
     os.kill(victim.pid, signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL  # it had not finished by itself
