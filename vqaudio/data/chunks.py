@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
+from vqaudio.data.balance import SpeakerBalance, rows_of_rank
 from vqaudio.errors import ModelError
 
 NO_CODE = -1
@@ -95,22 +96,10 @@ class Chunks(Dataset):
         rank: int = 0,
         world_size: int = 1,
     ):
-        if config.batch_size % world_size:
-            raise ValueError(
-                f"batch_size {config.batch_size} does not divide by {world_size} ranks"
-            )
         self.config, self.seed = config, seed
-        per_rank = config.batch_size // world_size
-        self.rows = range(rank * per_rank, (rank + 1) * per_rank)
-
-        speakers: dict[str, list[np.ndarray]] = {}
-        for clip, speaker in zip(corpus.clips, corpus.speakers, strict=True):
-            speakers.setdefault(speaker, []).append(clip)
-        self.by_speaker = list(speakers.values())
-        self.ends = [np.cumsum([len(clip) for clip in clips]) for clips in self.by_speaker]
-        weights = np.array([ends[-1] for ends in self.ends], dtype=np.float64)
-        weights **= config.speaker_power
-        self.speaker_ends = np.cumsum(weights / weights.sum())
+        self.rows = rows_of_rank(config.batch_size, rank, world_size)
+        lengths = [len(clip) for clip in corpus.clips]
+        self.balance = SpeakerBalance(corpus.clips, corpus.speakers, lengths, config.speaker_power)
 
     def __getitem__(self, step: int) -> Tensor:
         return torch.from_numpy(np.stack([self.chunk(step, row) for row in self.rows]))
@@ -118,11 +107,7 @@ class Chunks(Dataset):
     def chunk(self, step: int, row: int) -> np.ndarray:
         """int64 [length]: a stretch of one clip, or a short clip and then NO_CODE."""
         random = np.random.default_rng((self.seed, step, row))
-        speaker = int(np.searchsorted(self.speaker_ends, random.random()))
-        speaker = min(speaker, len(self.by_speaker) - 1)  # rounding: the last end may be < 1
-        ends = self.ends[speaker]
-        number = int(np.searchsorted(ends, random.integers(ends[-1]), side="right"))
-        clip = self.by_speaker[speaker][number]
+        clip = self.balance.draw(random)
         start = int(random.integers(max(len(clip) - self.config.length, 0) + 1))
         piece = clip[start : start + self.config.length]
         chunk = np.full(self.config.length, NO_CODE, dtype=np.int64)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from vqaudio.data.manifest import Clip, Corpus
+from vqaudio.data.balance import SpeakerBalance, rows_of_rank
+from vqaudio.data.manifest import Corpus
 from vqaudio.level import gain_for
 
 
@@ -44,24 +45,15 @@ class Crops(Dataset):
         rank: int = 0,
         world_size: int = 1,
     ):
-        if config.batch_size % world_size:
-            raise ValueError(
-                f"batch_size {config.batch_size} does not divide by {world_size} ranks"
-            )
         self.corpus, self.config, self.seed = corpus, config, seed
         self.length = round(config.seconds * corpus.sample_rate / frame) * frame
-        per_rank = config.batch_size // world_size
-        self.rows = range(rank * per_rank, (rank + 1) * per_rank)
-
-        speakers: dict[str, list[Clip]] = {}
-        for clip in corpus.clips:
-            speakers.setdefault(clip.speaker, []).append(clip)
-        self.by_speaker = list(speakers.values())
-        lengths = [np.array([c.num_samples for c in clips]) for clips in self.by_speaker]
-        self.ends = [np.cumsum(each) for each in lengths]
-        weights = np.array([ends[-1] for ends in self.ends], dtype=np.float64)
-        weights **= config.speaker_power
-        self.speaker_ends = np.cumsum(weights / weights.sum())
+        self.rows = rows_of_rank(config.batch_size, rank, world_size)
+        self.balance = SpeakerBalance(
+            corpus.clips,
+            [clip.speaker for clip in corpus.clips],
+            [clip.num_samples for clip in corpus.clips],
+            config.speaker_power,
+        )
 
     def __getitem__(self, step: int) -> Tensor:
         return torch.from_numpy(np.stack([self.crop(step, row) for row in self.rows]))
@@ -69,12 +61,7 @@ class Crops(Dataset):
     def crop(self, step: int, row: int) -> np.ndarray:
         """float32 [T]: a stretch of one clip, or a short clip somewhere in silence."""
         random = np.random.default_rng((self.seed, step, row))
-        speaker = int(np.searchsorted(self.speaker_ends, random.random()))
-        speaker = min(speaker, len(self.by_speaker) - 1)  # rounding: the last end may be < 1
-        ends = self.ends[speaker]
-        clip = self.by_speaker[speaker][
-            int(np.searchsorted(ends, random.integers(ends[-1]), side="right"))
-        ]
+        clip = self.balance.draw(random)
         gain = gain_for(clip.level + random.uniform(-1, 1) * self.config.level_jitter)
         slack = clip.num_samples - self.length
         start = int(random.integers(abs(slack) + 1))
