@@ -6,7 +6,6 @@ Whole recordings, batches, files and live streams all go through the streams of
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -155,9 +154,7 @@ def load_codec(name_or_directory: str | os.PathLike = "speech64", device: str = 
     device: "cpu", "cuda", or "auto": a GPU if there is one. Raises ModelError when there is no such
     model or device.
     """
-    if name_or_directory not in pretrained.names() and Path(name_or_directory).is_dir():
-        return Codec.load(name_or_directory, device)
-    return Codec.load(pretrained.find(str(name_or_directory)), device)
+    return Codec.load(pretrained.folder_of(name_or_directory), device)
 
 
 def _device(name: str | torch.device) -> torch.device:

@@ -1,6 +1,7 @@
 """Released models, one directory each: model.safetensors and card.json."""
 
 import json
+import os
 from pathlib import Path
 
 from vqaudio.errors import ModelError
@@ -19,6 +20,14 @@ def find(name: str) -> Path:
         known = ", ".join(names()) or "none"
         raise ModelError(f"no model {name!r}: packaged models are {known}")
     return HERE / name
+
+
+def folder_of(name_or_directory: str | os.PathLike) -> Path:
+    """Directory of a packaged model by name, or else the directory itself. Raises ModelError when it
+    is neither."""
+    if name_or_directory not in names() and Path(name_or_directory).is_dir():
+        return Path(name_or_directory)
+    return find(str(name_or_directory))
 
 
 def name_of(fingerprint: bytes) -> str | None:

@@ -40,9 +40,7 @@ def load(
     names and shapes agree are taken, the codebook never, since it belongs to its encoder.
     Raises ModelError when there is no such model, or it is of another configuration.
     """
-    folder = Path(name)
-    if name in pretrained.names() or not folder.is_dir():
-        folder = pretrained.find(name)
+    folder = pretrained.folder_of(name)
     model, _ = modelfiles.read(folder)
     weights, complete = model.state_dict(), model.config == config
     if not complete:
