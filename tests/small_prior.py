@@ -10,7 +10,7 @@ import safetensors.numpy
 import torch
 from torch import Tensor
 
-from vqaudio.models.prior import Prior, PriorConfig
+from vqaudio.models.code_model import CodeModel, CodeModelConfig
 from vqaudio.models.transformer import TransformerConfig
 from vqaudio.models.wavenet import WaveNetConfig
 
@@ -25,10 +25,10 @@ FINGERPRINT = bytes(range(8))
 
 
 @torch.no_grad()
-def small_prior(network: WaveNetConfig | TransformerConfig, condition_width: int = 0) -> Prior:
+def small_prior(network: WaveNetConfig | TransformerConfig, condition_width: int = 0) -> CodeModel:
     """Weights large enough for everything to matter."""
     torch.manual_seed(0)
-    prior = Prior(PriorConfig(K, condition_width, network)).eval()
+    prior = CodeModel(CodeModelConfig(K, condition_width, network)).eval()
     for parameter in prior.parameters():
         parameter.mul_(3)
     return prior

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vqaudio.models.prior import Prior
+from vqaudio.models.code_model import CodeModel
 
 
 @torch.inference_mode()
 def sample(
-    prior: Prior,
+    prior: CodeModel,
     length: int,
     batch: int = 1,
     prompt: Tensor | None = None,
@@ -75,7 +75,7 @@ def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True).squeeze(-1)
 
 
-def _tail(prompt: Tensor, prior: Prior, batch: int) -> Tensor:
+def _tail(prompt: Tensor, prior: CodeModel, batch: int) -> Tensor:
     """What of the prompt can matter, int64 [batch, P]."""
     if prompt.ndim not in (1, 2) or not prompt.numel():
         raise ValueError("a prompt needs at least one code")

@@ -25,7 +25,7 @@ from vqaudio.codec import Codec
 from vqaudio.config import config_directory, from_dict
 from vqaudio.data.chunks import ChunkConfig, CodeCorpus
 from vqaudio.errors import ModelError
-from vqaudio.models.prior import Prior, PriorConfig
+from vqaudio.models.code_model import CodeModel, CodeModelConfig
 from vqaudio.models.transformer import TransformerConfig
 from vqaudio.training import checkpoint, distributed, export_prior
 from vqaudio.training.checkpoint import Checkpoints
@@ -34,7 +34,7 @@ from vqaudio.training.held_out_codes import HeldOutCodes, bits_per_code
 from vqaudio.training.loop import LoopConfig, restore, train
 from vqaudio.training.prior import PriorTask, PriorTrainingConfig
 
-MODEL = PriorConfig(K, 0, NETWORKS[0])
+MODEL = CodeModelConfig(K, 0, NETWORKS[0])
 CONFIG = PriorTrainingConfig(
     loop=LoopConfig(steps=8, log_every=2, eval_every=4, num_workers=0),
     chunks=ChunkConfig(batch_size=4, length=24),
@@ -129,7 +129,7 @@ def test_two_ranks_descend_as_one_does(codes, monkeypatch):
 
 def test_held_out_bits_are_of_every_code_with_all_that_came_before(codes):
     torch.manual_seed(0)
-    prior = Prior(MODEL)
+    prior = CodeModel(MODEL)
     bits = []
     for clip in codes.clips:
         alone = torch.from_numpy(clip.astype(np.int64))[None]
@@ -195,20 +195,20 @@ def compose_both(overrides=()):
     with initialize_config_dir(str(config_directory()), version_base="1.3"):
         cfg = compose("train_prior", [*overrides, *data], return_hydra_config=False)
     values = OmegaConf.to_container(cfg, resolve=True)
-    model = PriorConfig.from_dict(values["model"])
+    model = CodeModelConfig.from_dict(values["model"])
     return model, from_dict(PriorTrainingConfig, values["training"])
 
 
 def test_yaml_mirrors_the_dataclasses():
-    assert compose_both() == (PriorConfig(), PriorTrainingConfig())
+    assert compose_both() == (CodeModelConfig(), PriorTrainingConfig())
     model, _ = compose_both(["model=prior_transformer"])
-    assert model == PriorConfig(network=TransformerConfig())
+    assert model == CodeModelConfig(network=TransformerConfig())
     values = yaml.safe_load((config_directory() / "training/prior.yaml").read_text())
     given = OmegaConf.to_container(OmegaConf.structured(PriorTrainingConfig))
     assert values.keys() == given.keys()
     for group in ("loop", "chunks", "optimizer"):
         assert values[group].keys() == given[group].keys()
-    for name, config in (("wavenet", PriorConfig()), ("transformer", model)):
+    for name, config in (("wavenet", CodeModelConfig()), ("transformer", model)):
         values = yaml.safe_load((config_directory() / f"model/prior_{name}.yaml").read_text())
         assert values == yaml.safe_load(yaml.safe_dump(plain(config.to_dict())))
 
@@ -265,7 +265,7 @@ def test_a_run_becomes_a_model_with_a_card(codes, codes_folder, tmp_path, capsys
     assert card["codec"] == FINGERPRINT.hex()
     assert card["data"] == {"codes": codes.num_codes, "clips": 12, "speakers": 2}
     assert card["training"]["codes_seen"] == 8 * 4 * 24
-    prior = Prior(PriorConfig.from_dict(card["config"]))
+    prior = CodeModel(CodeModelConfig.from_dict(card["config"]))
     prior.load_state_dict(safetensors.torch.load_file(out / "model.safetensors"))
     for name, value in task.averaged.module.state_dict().items():
         torch.testing.assert_close(prior.state_dict()[name], value, rtol=1e-3, atol=1e-4)

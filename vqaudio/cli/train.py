@@ -19,7 +19,7 @@ from vqaudio.config import config_directory, from_dict
 from vqaudio.data.chunks import CodeCorpus
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import VqaudioError
-from vqaudio.models.prior import PriorConfig
+from vqaudio.models.code_model import CodeModelConfig
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import distributed, initial
 from vqaudio.training.checkpoint import Checkpoints
@@ -67,7 +67,7 @@ def _codec(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
 
 
 def _prior(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
-    model = PriorConfig.from_dict(values["model"])
+    model = CodeModelConfig.from_dict(values["model"])
     training = from_dict(PriorTrainingConfig, values["training"])
 
     def make_task(device: torch.device) -> PriorTask:

@@ -12,7 +12,7 @@ from typing import Any
 
 from vqaudio import modelfiles
 from vqaudio.data.chunks import CodeCorpus
-from vqaudio.models.prior import Prior, PriorConfig
+from vqaudio.models.code_model import CodeModel, CodeModelConfig
 from vqaudio.training.export import (
     averaged_weights,
     command,
@@ -26,7 +26,7 @@ def export(run: Path, out: Path, path: Path | None = None) -> None:
     """Write the averaged weights of a checkpoint (the newest by default), with a card of the run."""
     state = load_state(run, path)
     task = state["task"]
-    model = averaged_weights(Prior(PriorConfig.from_dict(task["model_config"])), task)
+    model = averaged_weights(CodeModel(CodeModelConfig.from_dict(task["model_config"])), task)
     modelfiles.write(out, model, _card(run, state))
 
 

@@ -14,7 +14,7 @@ from vqaudio.config import differences
 from vqaudio.data.chunks import NO_CODE, ChunkConfig, Chunks, CodeCorpus
 from vqaudio.data.dataset import batches
 from vqaudio.errors import ModelError
-from vqaudio.models.prior import Prior, PriorConfig
+from vqaudio.models.code_model import CodeModel, CodeModelConfig
 from vqaudio.training import distributed
 from vqaudio.training.codec import OptimizerConfig
 from vqaudio.training.held_out_codes import HeldOutCodes
@@ -51,7 +51,7 @@ class PriorTask:
 
     def __init__(
         self,
-        model: PriorConfig,
+        model: CodeModelConfig,
         config: PriorTrainingConfig,
         train: CodeCorpus,
         held_out: HeldOutCodes,
@@ -64,7 +64,7 @@ class PriorTask:
         self.config, self.held_out, self.device = config, held_out, device
         self.fingerprint = train.fingerprint
         torch.manual_seed(config.loop.seed)
-        self.model = Prior(model).to(device)
+        self.model = CodeModel(model).to(device)
         self.averaged = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
         )

@@ -18,7 +18,7 @@ State = WaveNetState | TransformerState
 
 
 @dataclass(frozen=True)
-class PriorConfig:
+class CodeModelConfig:
     """`condition_width`: of the vectors that predictions are conditioned on, 0 for none. As plain
     values `network` also has a `kind`: wavenet or transformer."""
 
@@ -35,7 +35,7 @@ class PriorConfig:
         return {**values, "network": {"kind": self.network.kind, **values["network"]}}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "PriorConfig":
+    def from_dict(cls, values: dict[str, Any]) -> "CodeModelConfig":
         """Raises ValueError, in one line, for an unknown kind or key or a wrong type."""
         network = dict(values.get("network", {}))
         kind = network.pop("kind", None)
@@ -44,7 +44,7 @@ class PriorConfig:
         return from_dict(cls, {**values, "network": from_dict(NETWORKS[kind], network)})
 
 
-class Prior(nn.Module):
+class CodeModel(nn.Module):
     """A distribution over sequences of codes, one code at a time.
 
     `forward` predicts every code of whole sequences at once, for training and scoring; `start` and
@@ -55,7 +55,7 @@ class Prior(nn.Module):
     a sequence (a speaker), or in `forward` [B, N, condition_width], of which item n goes with code n.
     """
 
-    def __init__(self, config: PriorConfig):
+    def __init__(self, config: CodeModelConfig):
         super().__init__()
         self.config = config
         network = WaveNet if isinstance(config.network, WaveNetConfig) else Transformer

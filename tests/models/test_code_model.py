@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.small_prior import every_network, small_prior, some_codes
-from vqaudio.models.prior import PriorConfig
+from vqaudio.models.code_model import CodeModelConfig
 
 LENGTH = 50
 
@@ -113,10 +113,10 @@ def test_bits_are_of_the_codes_that_there_are(network):
 
 @every_network
 def test_configuration_as_plain_values(network):
-    config = PriorConfig(11, 3, network)
+    config = CodeModelConfig(11, 3, network)
     values = config.to_dict()
     assert values["network"]["kind"] == network.kind
-    assert PriorConfig.from_dict(values) == config
+    assert CodeModelConfig.from_dict(values) == config
 
 
 @pytest.mark.parametrize(
@@ -136,5 +136,5 @@ def test_configuration_as_plain_values(network):
 )
 def test_mistakes_in_a_configuration_are_one_line(values, message):
     with pytest.raises(ValueError, match=message) as caught:
-        PriorConfig.from_dict(values)
+        CodeModelConfig.from_dict(values)
     assert "\n" not in str(caught.value)
