@@ -44,3 +44,28 @@ def test_codes_are_those_of_each_clip_alone(tmp_path, speech, monkeypatch):
     assert shards[1].exists()
     encode_corpus.encode_corpus(Codec(small_model(seed=1)), corpus, out)  # another codec: anew
     assert shards[0].stat().st_mtime_ns != made
+
+
+def test_copies_start_a_part_of_a_code_later(tmp_path, speech):
+    writer = CorpusWriter(tmp_path / "corpus", 16000)
+    for i, length in enumerate([20000, 9000]):
+        wave = speech[0][:length].numpy()
+        writer.add(wave, id=f"c{i}", path=f"c{i}", speaker=f"s{i}", level=-20.0, sha256="")
+    writer.close()
+    corpus, codec = Corpus(tmp_path / "corpus"), Codec(small_model())
+    encode_corpus.encode_corpus(codec, corpus, tmp_path / "codes", copies=2)
+    (shard,) = sorted((tmp_path / "codes").iterdir())
+    tensors = safetensors.numpy.load_file(shard)
+    rows = [
+        *torch.from_numpy(tensors["indices"].astype("int64")).split_with_sizes(
+            torch.from_numpy(tensors["ends"])
+            .diff(prepend=torch.zeros(1, dtype=torch.int64))
+            .tolist()
+        )
+    ]
+    half = codec.model.hop // 2
+    for clip, plain, later in zip(corpus.clips, rows[:2], rows[2:], strict=True):
+        wave = torch.from_numpy(corpus.samples(clip))
+        for row, start in ((plain, 0), (later, half)):
+            alone = codec.encode(wave[start:], 16000).indices[0]
+            assert (row == alone).float().mean() > 0.999

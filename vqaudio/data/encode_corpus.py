@@ -1,12 +1,16 @@
 """A prepared corpus as codes: what a prior trains on.
 
-    python -m vqaudio.data.encode_corpus MODEL CORPUS OUT
+    python -m vqaudio.data.encode_corpus MODEL CORPUS OUT [--copies 4]
     torchrun --nproc-per-node 4 -m vqaudio.data.encode_corpus ...
 
+A wave that starts some samples later gets other codes for the same speech. So each of several copies
+leaves out the start of every clip, up to the span of a code: more for a prior to learn from.
+
 Writes OUT/codes-00000.safetensors, ...: each holds `indices`, uint16, the codes of 256 clips one
-after the other, `ends`, int64, where each clip ends among them, and as metadata the clips' ids and
-speakers (JSON lists) and the codec's fingerprint. Shards of the same codec and clips that are there
-already are kept, so that a run that was stopped goes on; ranks take shards in turn.
+after the other, `ends`, int64, where each clip ends among them, and as metadata the clips' ids,
+speakers and skipped samples (JSON lists) and the codec's fingerprint. Shards of the same codec and
+clips that are there already are kept, so that a run that was stopped goes on; ranks take shards in
+turn.
 """
 
 import argparse
@@ -14,6 +18,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors.numpy
@@ -33,10 +38,24 @@ BATCH_SECONDS = 120
 """Audio coded at once, padding included: enough to fill a GPU, little enough for any memory."""
 
 
-def encode_corpus(codec: Codec, corpus: Corpus, out: Path) -> None:
-    """Write this rank's share of the shards."""
+class Take(NamedTuple):
+    """A clip without its first `skip` samples."""
+
+    clip: Clip
+    skip: int
+
+    @property
+    def num_samples(self) -> int:
+        return self.clip.num_samples - self.skip
+
+
+def encode_corpus(codec: Codec, corpus: Corpus, out: Path, copies: int = 1) -> None:
+    """Write this rank's share of the shards. Copy c of a clip lacks its first c / copies of a code's
+    span."""
     out.mkdir(parents=True, exist_ok=True)
-    starts = range(0, len(corpus.clips), CLIPS_PER_SHARD)
+    skips = [copy * codec.model.hop // copies for copy in range(copies)]
+    takes = [Take(clip, min(skip, clip.num_samples - 1)) for skip in skips for clip in corpus.clips]
+    starts = range(0, len(takes), CLIPS_PER_SHARD)
     paths = [out / f"codes-{number:05d}.safetensors" for number in range(len(starts))]
     if distributed.is_main():
         for path in set(out.glob("codes-*.safetensors")) - set(paths):
@@ -44,15 +63,16 @@ def encode_corpus(codec: Codec, corpus: Corpus, out: Path) -> None:
     mine = range(distributed.rank(), len(starts), distributed.world_size())
     hidden = not (distributed.is_main() and sys.stderr.isatty())
     for number in tqdm(mine, unit="shard", disable=hidden):
-        clips = corpus.clips[starts[number] : starts[number] + CLIPS_PER_SHARD]
+        shard = takes[starts[number] : starts[number] + CLIPS_PER_SHARD]
         metadata = {
-            "ids": json.dumps([clip.id for clip in clips]),
-            "speakers": json.dumps([clip.speaker for clip in clips]),
+            "ids": json.dumps([take.clip.id for take in shard]),
+            "speakers": json.dumps([take.clip.speaker for take in shard]),
+            "skipped": json.dumps([take.skip for take in shard]),
             "fingerprint": codec.fingerprint.hex(),
         }
         if _metadata(paths[number]) == metadata:
             continue
-        rows = _encode(codec, corpus, clips)
+        rows = _encode(codec, corpus, shard)
         tensors = {
             "indices": np.concatenate(rows).astype(np.uint16),
             "ends": np.cumsum([len(row) for row in rows], dtype=np.int64),
@@ -61,28 +81,29 @@ def encode_corpus(codec: Codec, corpus: Corpus, out: Path) -> None:
             stream.write(safetensors.numpy.save(tensors, metadata))
 
 
-def _encode(codec: Codec, corpus: Corpus, clips: Sequence[Clip]) -> list[np.ndarray]:
-    """The codes of each clip, in order."""
-    rows: dict[int, np.ndarray] = {}  # by offset: x.wav and x.flac have one id
-    for batch in _batches(clips):
-        waves = [torch.from_numpy(corpus.samples(clip)) for clip in batch]
+def _encode(codec: Codec, corpus: Corpus, takes: Sequence[Take]) -> list[np.ndarray]:
+    """The codes of each, in order."""
+    rows: dict[tuple[int, int], np.ndarray] = {}  # by offset: x.wav and x.flac have one id
+    for batch in _batches(takes):
+        waves = [torch.from_numpy(corpus.samples(take.clip)[take.skip :]) for take in batch]
         lengths = [len(wave) for wave in waves]
         codes = codec.encode(pad_sequence(waves, batch_first=True), corpus.sample_rate, lengths)
         rows |= {
-            clip.offset: row.indices[0].numpy() for clip, row in zip(batch, codes, strict=True)
+            (take.clip.offset, take.skip): row.indices[0].numpy()
+            for take, row in zip(batch, codes, strict=True)
         }
-    return [rows[clip.offset] for clip in clips]
+    return [rows[take.clip.offset, take.skip] for take in takes]
 
 
-def _batches(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
-    """Clips of about the same length together, so that little of a batch is padding."""
-    batch: list[Clip] = []
-    for clip in sorted(clips, key=lambda clip: clip.num_samples):
-        padded = (len(batch) + 1) * clip.num_samples / clip.sample_rate
+def _batches(takes: Sequence[Take]) -> Iterator[list[Take]]:
+    """Takes of about the same length together, so that little of a batch is padding."""
+    batch: list[Take] = []
+    for take in sorted(takes, key=lambda take: take.num_samples):
+        padded = (len(batch) + 1) * take.num_samples / take.clip.sample_rate
         if batch and padded > BATCH_SECONDS:
             yield batch
             batch = []
-        batch.append(clip)
+        batch.append(take)
     if batch:
         yield batch
 
@@ -101,13 +122,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("model", help="a packaged model's name, or a folder with a model")
     parser.add_argument("corpus", type=Path, help="a folder that stage 0 made")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--copies", type=int, default=1, help="of every clip (default: 1)")
     parser.add_argument("-d", "--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = parser.parse_args(arguments)
+    if not 1 <= options.copies <= 16:
+        parser.error("--copies must be 1 to 16")
     try:
         device = distributed.start(options.device)
         codec = load_codec(options.model, "cpu")
         codec.model.to(device)
-        encode_corpus(codec, Corpus(options.corpus), options.out)
+        encode_corpus(codec, Corpus(options.corpus), options.out, options.copies)
     except (VqaudioError, OSError) as error:
         print(f"encode_corpus: {error}", file=sys.stderr)
         return 1
