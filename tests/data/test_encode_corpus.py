@@ -1,3 +1,4 @@
+import numpy as np
 import safetensors.numpy
 import torch
 
@@ -56,16 +57,10 @@ def test_copies_start_a_part_of_a_code_later(tmp_path, speech):
     encode_corpus.encode_corpus(codec, corpus, tmp_path / "codes", copies=2)
     (shard,) = sorted((tmp_path / "codes").iterdir())
     tensors = safetensors.numpy.load_file(shard)
-    rows = [
-        *torch.from_numpy(tensors["indices"].astype("int64")).split_with_sizes(
-            torch.from_numpy(tensors["ends"])
-            .diff(prepend=torch.zeros(1, dtype=torch.int64))
-            .tolist()
-        )
-    ]
+    rows = np.split(tensors["indices"].astype("int64"), tensors["ends"][:-1])
     half = codec.model.hop // 2
     for clip, plain, later in zip(corpus.clips, rows[:2], rows[2:], strict=True):
         wave = torch.from_numpy(corpus.samples(clip))
         for row, start in ((plain, 0), (later, half)):
             alone = codec.encode(wave[start:], 16000).indices[0]
-            assert (row == alone).float().mean() > 0.999
+            assert (torch.from_numpy(row) == alone).float().mean() > 0.999
