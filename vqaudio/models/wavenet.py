@@ -19,9 +19,9 @@ class WaveNetConfig:
 
     width: int = 192
     skip: int = 256
-    kernel: int = 3
-    dilations: tuple[int, ...] = (1, 3, 9, 27, 81)
-    cycles: int = 3
+    kernel: int = 4
+    dilations: tuple[int, ...] = (1, 4, 16, 64)
+    cycles: int = 2
 
     def __post_init__(self):
         if min(self.width, self.skip, self.cycles, *self.dilations) < 1 or not self.dilations:
