@@ -7,9 +7,15 @@ wave = codec.decode(codes)
 
 from importlib import import_module
 
-_PLACES = {"Codec": "vqaudio.codec", "Codes": "vqaudio.codes", "load_codec": "vqaudio.codec"}
+_PLACES = {
+    "Codec": "vqaudio.codec",
+    "Codes": "vqaudio.codes",
+    "Prior": "vqaudio.prior",
+    "load_codec": "vqaudio.codec",
+    "load_prior": "vqaudio.prior",
+}
 
-__all__ = ["Codec", "Codes", "load_codec"]
+__all__ = ["Codec", "Codes", "Prior", "load_codec", "load_prior"]
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vqaudio import modelfiles, pretrained
 from vqaudio.codes import Codes
+from vqaudio.device import find_device
 from vqaudio.errors import AudioError, ModelError
 from vqaudio.level import LevelMeter
 from vqaudio.models.vqvae import VQVAE
@@ -58,7 +59,7 @@ class Codec:
 
         Raises ModelError when it is missing, damaged or inconsistent, or there is no such device.
         """
-        device = _device(device)
+        device = find_device(device)
         model, card = modelfiles.read(directory)
         return cls(model.to(device), card)
 
@@ -155,23 +156,6 @@ def load_codec(name_or_directory: str | os.PathLike = "speech64", device: str = 
     model or device.
     """
     return Codec.load(pretrained.folder_of(name_or_directory), device)
-
-
-def _device(name: str | torch.device) -> torch.device:
-    cuda = torch.cuda.is_available()
-    if name == "auto":
-        name = "cuda" if cuda else "cpu"
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ModelError(f"no device {str(name)!r}: there are cpu, cuda and auto")
-    if device.type == "cuda" and not cuda:
-        raise ModelError("no CUDA device was found")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f"no device {str(name)!r}: there are {torch.cuda.device_count()} of cuda")
-    return device
 
 
 def _as_batch(wave: Tensor | np.ndarray) -> Tensor:

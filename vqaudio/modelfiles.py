@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from vqaudio.errors import ModelError
 from vqaudio.files import atomic_write
@@ -16,11 +18,21 @@ from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 WEIGHTS, CARD = "model.safetensors", "card.json"
 
 
-def read(directory: str | os.PathLike) -> tuple[VQVAE, dict]:
+def vqvae(config: dict[str, Any]) -> VQVAE:
+    """The model of a codec, of a card's configuration. Raises ValueError for what is none."""
+    if "network" in config or "kind" in config:
+        raise ValueError("this is a prior, and a codec is wanted")
+    return VQVAE(VQVAEConfig.from_dict(config))
+
+
+def read(
+    directory: str | os.PathLike, build: Callable[[dict[str, Any]], nn.Module] = vqvae
+) -> tuple[nn.Module, dict[str, Any]]:
     """The model and its card.
 
-    Raises ModelError when a file is missing or damaged, or the weights are not those that the card
-    describes.
+    build: makes the model that the card's configuration describes, and raises ValueError or
+    TypeError, in one line, where it cannot. Raises ModelError when a file is missing or damaged, or
+    the weights are not those that the card describes.
     """
     try:
         card = json.loads(Path(directory, CARD).read_text(encoding="utf-8"))
@@ -34,17 +46,18 @@ def read(directory: str | os.PathLike) -> tuple[VQVAE, dict]:
     digest = hashlib.sha256(weights).hexdigest()
     if card.get("sha256", digest) != digest:
         raise ModelError(f"{WEIGHTS} is damaged: its SHA-256 is not the one on the card")
-    model = _build(card["config"], weights)
+    model = _build(build, card["config"], weights)
     if card.get("fingerprint", made := fingerprint(model).hex()) != made:
         raise ModelError(f"{CARD} belongs to another model: its fingerprint is not {made}")
     return model, card
 
 
-def write(directory: str | os.PathLike, model: VQVAE, card: dict) -> None:
+def write(directory: str | os.PathLike, model: nn.Module, card: dict) -> None:
     """Save `model` and `card`, to which config, sha256 and fingerprint are added.
 
-    Weights are rounded to float16 where its range allows, so what `read` returns is a rounded
-    model, and the fingerprint on the card is its own.
+    model: with a `config` that has a `to_dict`. Floating-point weights are rounded to float16 where
+    its range allows, so what `read` returns is a rounded model, and the fingerprint on the card is
+    its own.
     """
     tensors = {name: _shrink(value) for name, value in model.state_dict().items()}
     weights = safetensors.torch.save(tensors)
@@ -52,7 +65,7 @@ def write(directory: str | os.PathLike, model: VQVAE, card: dict) -> None:
         **card,
         "config": model.config.to_dict(),
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "fingerprint": _fingerprint(model.config, tensors).hex(),
+        "fingerprint": _fingerprint(model.config.to_dict(), tensors).hex(),
     }
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     Path(directory).mkdir(parents=True, exist_ok=True)
@@ -61,13 +74,13 @@ def write(directory: str | os.PathLike, model: VQVAE, card: dict) -> None:
             stream.write(data)
 
 
-def fingerprint(model: VQVAE) -> bytes:
-    """First 8 bytes of SHA-256 over the configuration and every weight as float32."""
-    return _fingerprint(model.config, model.state_dict())
+def fingerprint(model: nn.Module) -> bytes:
+    """First 8 bytes of SHA-256 over the configuration and every weight, floating point as float32."""
+    return _fingerprint(model.config.to_dict(), model.state_dict())
 
 
-def _fingerprint(config: VQVAEConfig, tensors: dict[str, Tensor]) -> bytes:
-    sha = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+def _fingerprint(config: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+    sha = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         values = tensor.float() if tensor.is_floating_point() else tensor
         sha.update(f"{name} {[*tensor.shape]}".encode())
@@ -82,9 +95,9 @@ def _shrink(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _build(config: dict, weights: bytes) -> VQVAE:
+def _build(build: Callable[[dict], nn.Module], config: dict, weights: bytes) -> nn.Module:
     try:
-        model = VQVAE(VQVAEConfig.from_dict(config))
+        model = build(config)
     except (TypeError, ValueError) as error:
         raise ModelError(f"{CARD}: {error}") from error
     try:
@@ -97,9 +110,16 @@ def _build(config: dict, weights: bytes) -> VQVAE:
         have, want = found.get(name, "missing"), wanted.get(name, "nothing of that name")
         if have != want:
             raise ModelError(f"{WEIGHTS}: {name} is {have}, the configuration asks for {want}")
-    model.load_state_dict(tensors)
+    try:
+        model.load_state_dict(tensors)
+    except ValueError as error:  # weights that a model of this kind cannot work with
+        raise ModelError(f"{WEIGHTS}: {error}") from error
     return model
 
 
-def _shapes(tensors: dict[str, Tensor]) -> dict[str, list[int]]:
-    return {name: [*tensor.shape] for name, tensor in tensors.items()}
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, str]:
+    """Of integers also the type: any floating point becomes the one that the model has."""
+    return {
+        name: str([*t.shape]) + ("" if t.is_floating_point() else f" of {t.dtype}")
+        for name, t in tensors.items()
+    }

@@ -1,12 +1,16 @@
 """Codes that a prior makes up."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from vqaudio.models.code_model import CodeModel
+
+Progress = Callable[[int, int], None]
+"""Called with how many codes are drawn, and of how many."""
 
 
 @torch.inference_mode()
@@ -18,7 +22,8 @@ def sample(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Draw `batch` sequences of `length` codes: int64 [batch, length], on the prior's device.
 
@@ -27,26 +32,43 @@ def sample(
     top_k: draw from this many of the most probable codes;
     top_p: draw from the fewest of the most probable codes that have this probability together, after
     temperature and top_k (Holtzman et al. 2020);
-    generator: on the CPU, whatever the prior's device; torch's own if there is none.
+    generator: on the CPU, whatever the prior's device, for all sequences or one for each; torch's own
+    if there is none;
+    progress: called with how many codes of each sequence are drawn, and `length`.
 
     The same generator state gives the same codes. Raises ValueError for arguments out of range.
     """
     _check(length, batch, temperature, top_k, top_p)
+    # Drawn on the CPU: wherever the prior runs, rounding alone can make it another code, and only
+    # where the draw falls on the edge between two.
+    uniform = _uniform(length, batch, generator)
     state = prior.start(batch)
     logits, state = prior.step(None, state)
+    uniform = uniform.to(logits.device)
     if prompt is not None:
-        for previous in _tail(prompt, prior, batch).unbind(1):
+        for previous in _tail(prompt, prior, batch).to(logits.device).unbind(1):
             logits, state = prior.step(previous, state)
-    codes = []
+    codes = torch.empty(batch, length, dtype=torch.int64, device=logits.device)
     for n in range(length):
         probabilities = narrow(logits, temperature, top_k, top_p)
-        # Drawn on the CPU: wherever the prior runs, rounding alone can make it another code, and only
-        # where the draw falls on the edge between two.
-        uniform = torch.rand(batch, 1, dtype=torch.float64, generator=generator)
-        codes.append(pick(probabilities, uniform.to(logits.device)))
+        codes[:, n] = drawn = pick(probabilities, uniform[n])
+        if progress is not None:
+            progress(n + 1, length)
         if n + 1 < length:
-            logits, state = prior.step(codes[-1], state)
-    return torch.stack(codes, dim=1)
+            logits, state = prior.step(drawn, state)
+    return codes
+
+
+def _uniform(
+    length: int, batch: int, generator: torch.Generator | Sequence[torch.Generator] | None
+) -> Tensor:
+    """Numbers in [0, 1), float64 [length, batch, 1]."""
+    if generator is None or isinstance(generator, torch.Generator):
+        return torch.rand(length, batch, 1, dtype=torch.float64, generator=generator)
+    if len(generator) != batch:
+        raise ValueError(f"{len(generator)} generators do not fit {batch} sequences")
+    rows = [torch.rand(length, dtype=torch.float64, generator=one) for one in generator]
+    return torch.stack(rows, dim=1).unsqueeze(-1)
 
 
 def narrow(
@@ -83,8 +105,7 @@ def _tail(prompt: Tensor, prior: CodeModel, batch: int) -> Tensor:
         raise ValueError(f"a prompt of {len(prompt)} rows does not fit {batch} sequences")
     if int(prompt.min()) < 0 or int(prompt.max()) >= prior.codebook_size:
         raise ValueError(f"the codes of a prompt must be in 0..{prior.codebook_size - 1}")
-    tail = prompt[..., -prior.receptive_field :].to(prior.head.weight.device)
-    return tail.expand(batch, -1)
+    return prompt[..., -prior.receptive_field :].expand(batch, -1)
 
 
 def _check(

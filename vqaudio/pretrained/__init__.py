@@ -1,4 +1,4 @@
-"""Released models, one directory each: model.safetensors and card.json."""
+"""Released models, one directory each: model.safetensors and card.json. Codecs, and their priors."""
 
 import json
 import os
@@ -10,30 +10,67 @@ HERE = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """Names of the models that came with this package."""
-    return sorted(card.parent.name for card in HERE.glob("*/card.json"))
+    """Names of the codecs that came with this package."""
+    return [name for name, card in _cards().items() if "codec" not in card]
+
+
+def prior_names() -> list[str]:
+    """Names of the priors that came with this package."""
+    return [name for name, card in _cards().items() if "codec" in card]
 
 
 def find(name: str) -> Path:
-    """Directory of the packaged model `name`. Raises ModelError when there is none."""
-    if name not in names():
-        known = ", ".join(names()) or "none"
-        raise ModelError(f"no model {name!r}: packaged models are {known}")
-    return HERE / name
+    """Directory of the packaged codec `name`. Raises ModelError when there is none."""
+    return _find(name, "model", names(), prior_names())
+
+
+def find_prior(name: str) -> Path:
+    """Directory of the packaged prior `name`. Raises ModelError when there is none."""
+    return _find(name, "prior", prior_names(), names())
 
 
 def folder_of(name_or_directory: str | os.PathLike) -> Path:
-    """Directory of a packaged model by name, or else the directory itself. Raises ModelError when it
+    """Directory of a packaged codec by name, or else the directory itself. Raises ModelError when it
     is neither."""
     if name_or_directory not in names() and Path(name_or_directory).is_dir():
         return Path(name_or_directory)
     return find(str(name_or_directory))
 
 
+def prior_folder_of(name_or_directory: str | os.PathLike) -> Path:
+    """The same for a prior."""
+    if name_or_directory not in prior_names() and Path(name_or_directory).is_dir():
+        return Path(name_or_directory)
+    return find_prior(str(name_or_directory))
+
+
 def name_of(fingerprint: bytes) -> str | None:
-    """Name of the packaged model with this fingerprint (8 bytes), if there is one."""
-    for name in names():
-        card = json.loads((HERE / name / "card.json").read_text(encoding="utf-8"))
-        if card.get("fingerprint") == fingerprint.hex():
-            return name
-    return None
+    """Name of the packaged codec or prior with this fingerprint (8 bytes), if there is one."""
+    return _first("fingerprint", fingerprint)
+
+
+def prior_of(codec: bytes) -> str | None:
+    """Name of the packaged prior for the codec with this fingerprint (8 bytes), if there is one."""
+    return _first("codec", codec)
+
+
+def _cards() -> dict[str, dict]:
+    return {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(HERE.glob("*/card.json"))
+    }
+
+
+def _first(key: str, fingerprint: bytes) -> str | None:
+    found = (name for name, card in _cards().items() if card.get(key) == fingerprint.hex())
+    return next(found, None)
+
+
+def _find(name: str, kind: str, wanted: list[str], others: list[str]) -> Path:
+    if name in wanted:
+        return HERE / name
+    known = f"packaged {kind}s are {', '.join(wanted) or 'none'}"
+    if name in others:
+        other = "codec" if kind == "prior" else "prior"
+        raise ModelError(f"{name} is a {other}: {known}")
+    raise ModelError(f"no {kind} {name!r}: {known}")
