@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vqaudio.models.code_model import CodeModel, CodeModelConfig
+from vqaudio.models.integer import TABLE, IntegerCodeModel, IntegerCodeModelConfig
 from vqaudio.models.transformer import TransformerConfig
 from vqaudio.models.wavenet import WaveNetConfig
 
@@ -31,6 +33,35 @@ def small_prior(network: WaveNetConfig | TransformerConfig, condition_width: int
     prior = CodeModel(CodeModelConfig(K, condition_width, network)).eval()
     for parameter in prior.parameters():
         parameter.mul_(3)
+    return prior
+
+
+def small_integer_prior(
+    codebook_size: int = K, network: WaveNetConfig | None = None, seed: int = 0
+) -> IntegerCodeModel:
+    """Random weights, by which gates open and shut, sums round and activations reach their limits."""
+    network = network or replace(NETWORKS[0], kernel=4)
+    prior = IntegerCodeModel(IntegerCodeModelConfig(codebook_size, network)).eval()
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(tensor: Tensor, low: int, high: int) -> Tensor:
+        return torch.randint(low, high + 1, tensor.shape, generator=generator, dtype=tensor.dtype)
+
+    state = prior.state_dict()
+    for name in state:
+        if name.endswith("weight"):
+            state[name] = random(state[name], -127, 127)
+        elif name.endswith("shift"):
+            low, high = {"embedding": (0, 2), "taps": (5, 7), "residual": (7, 9)}.get(
+                name.split(".")[0], (7, 9)
+            )
+            state[name] = random(state[name], low, high)
+        elif name.endswith("bias"):
+            state[name] = random(state[name], -999, 999)
+        if name.startswith("taps.") and name.endswith("bias"):  # to the middle of the tables
+            middle = torch.tensor([TABLE // 2, TABLE * 3 // 2]).repeat_interleave(network.width)
+            state[name] += (middle << state[name.replace("bias", "shift")].int()).int()
+    prior.load_state_dict(state)
     return prior
 
 

@@ -73,6 +73,10 @@ class CodeModel(nn.Module):
         """Codes before a code on which its prediction depends; what is older changes nothing."""
         return self.network.receptive_field
 
+    @property
+    def device(self) -> torch.device:
+        return self.head.weight.device
+
     def forward(self, indices: Tensor, condition: Tensor | None = None) -> Tensor:
         """int64 [B, N], each in [0, K) -> logits float32 [B, N, K]: item n predicts indices[:, n]
         from indices[:, :n]."""
@@ -109,8 +113,7 @@ class CodeModel(nn.Module):
         if (previous is None) != (state.position == 0):
             raise ValueError("there is a previous code at every step but the first")
         if previous is None:
-            device = self.head.weight.device
-            previous = torch.full((state.batch,), self.codebook_size, device=device)
+            previous = torch.full((state.batch,), self.codebook_size, device=self.device)
         x = self.embedding(previous)
         return self._logits(self.network.step(x, state, condition)), state
 
