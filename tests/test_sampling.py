@@ -51,6 +51,26 @@ def test_seeds(network):
     assert torch.equal(sample(prior, 40, 2), first)  # torch's own generator
 
 
+@every_network
+def test_generators_of_their_own_make_rows_independent_of_the_batch(network):
+    prior, prompts = small_prior(network), some_codes(3, 7)
+
+    def drawn(*seeds):
+        generators = [generator(s) for s in seeds]
+        rows = prompts[list(seeds)]
+        return sample(prior, 20, len(seeds), rows, top_p=0.9, generator=generators)
+
+    together = drawn(2, 0, 1)
+    assert torch.equal(together, torch.cat([drawn(2), drawn(0, 1)]))
+    assert torch.equal(together, torch.cat([drawn(2, 0), drawn(1)]))
+
+
+def test_progress_tells_of_each_code():
+    prior, seen = small_prior(NETWORKS[0]), []
+    sample(prior, 4, 2, progress=lambda *told: seen.append(told))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_each_row_continues_its_own_prompt():
     prior = small_prior(NETWORKS[0])
     prompts = some_codes(3, 12)
@@ -87,7 +107,8 @@ def test_what_is_left_to_draw_from():
     torch.testing.assert_close(left(1.0, None, 1.0), left(1.0), **near)
     torch.testing.assert_close(left(1.0, 2, 0.6), torch.tensor([0, 1.0, 0, 0]), **near)
     torch.testing.assert_close(left(0.5)[1] / left(0.5)[3], torch.tensor(4.0), **near)
-    assert left(1e-4).max() == 1
+    for nearly_zero in (1e-4, 1e-300, 5e-324):
+        torch.testing.assert_close(left(nearly_zero), torch.tensor([0, 1.0, 0, 0]), **near)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +120,7 @@ def test_what_is_left_to_draw_from():
         ({"temperature": -1.0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
         ({"temperature": float("inf")}, "temperature"),
+        ({"generator": [generator()]}, "1 generators do not fit 2"),
         ({"top_k": 0}, "top_k"),
         ({"top_p": 0.0}, "top_p"),
         ({"top_p": 1.1}, "top_p"),

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vqaudio import modelfiles, pretrained
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes, count_codes
 from vqaudio.device import find_device
 from vqaudio.errors import ModelError, VqaudioError
-from vqaudio.models.code_model import CodeModel, CodeModelConfig
+from vqaudio.models.code_model import CodeModel
+from vqaudio.models.code_models import code_model
+from vqaudio.models.integer import IntegerCodeModel
 from vqaudio.sampling import Progress, sample
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Prior:
     Raises ModelError for a card that names no codec.
     """
 
-    def __init__(self, model: nn.Module, card: dict[str, Any]):
+    def __init__(self, model: CodeModel | IntegerCodeModel, card: dict[str, Any]):
         self.model = model.eval()
         self.card = dict(card)
         self.fingerprint = modelfiles.fingerprint(model)
@@ -73,7 +75,7 @@ class Prior:
     def exact(self) -> bool:
         """Whether its predictions are the same to the last bit on every machine, as entropy coding
         needs them: those of an IntegerCodeModel are."""
-        return hasattr(self.model, "step_levels")
+        return isinstance(self.model, IntegerCodeModel)
 
     @classmethod
     def load(cls, directory: str | os.PathLike, device: str | torch.device = "cpu") -> Prior:
@@ -83,7 +85,7 @@ class Prior:
         such device.
         """
         device = find_device(device)
-        model, card = modelfiles.read(directory, _code_model)
+        model, card = modelfiles.read(directory, _build)
         return cls(model.to(device), card)
 
     def save(self, directory: str | os.PathLike) -> None:
@@ -231,10 +233,14 @@ def load_prior(
     return Prior.load(pretrained.prior_folder_of(name_or_directory), device)
 
 
-def _code_model(config: dict[str, Any]) -> CodeModel:
+def _build(config: dict[str, Any]) -> CodeModel | IntegerCodeModel:
     if "encoder" in config:
         raise ValueError("this is a codec, and a prior is wanted")
-    return CodeModel(CodeModelConfig.from_dict(config))
+    if config.get("condition_width"):
+        raise ValueError(
+            "this prior needs to be told more than the codes before, such as a speaker"
+        )
+    return code_model(config)
 
 
 def _named(codec: bytes) -> str:

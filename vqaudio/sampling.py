@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vqaudio.models.code_model import CodeModel
+from vqaudio.models.integer import IntegerCodeModel
 
 Progress = Callable[[int, int], None]
 """Called with how many codes are drawn, and of how many."""
@@ -15,7 +16,7 @@ Progress = Callable[[int, int], None]
 
 @torch.inference_mode()
 def sample(
-    prior: CodeModel,
+    prior: CodeModel | IntegerCodeModel,
     length: int,
     batch: int = 1,
     prompt: Tensor | None = None,
@@ -75,7 +76,10 @@ def narrow(
     logits: Tensor, temperature: float, top_k: int | None = None, top_p: float | None = None
 ) -> Tensor:
     """Logits [B, K] -> the probabilities to draw from, float64 [B, K]."""
-    probabilities = F.softmax(logits.double() / temperature, dim=-1)
+    logits = logits.double()
+    # Of the difference to the largest no temperature makes an infinity that is worth anything.
+    logits = logits - logits.amax(dim=-1, keepdim=True)
+    probabilities = F.softmax(logits / temperature, dim=-1)
     if top_k is None and top_p is None:
         return probabilities
     ordered, codes = probabilities.sort(dim=-1, descending=True, stable=True)
@@ -97,7 +101,7 @@ def pick(probabilities: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True).squeeze(-1)
 
 
-def _tail(prompt: Tensor, prior: CodeModel, batch: int) -> Tensor:
+def _tail(prompt: Tensor, prior: CodeModel | IntegerCodeModel, batch: int) -> Tensor:
     """What of the prompt can matter, int64 [batch, P]."""
     if prompt.ndim not in (1, 2) or not prompt.numel():
         raise ValueError("a prompt needs at least one code")
