@@ -89,11 +89,7 @@ class CodeModel(nn.Module):
     def bits(self, indices: Tensor, condition: Tensor | None = None) -> Tensor:
         """What each code costs, -log2 of its probability: float32 [B, N], 0 where there is no code
         (index -1, at the end of shorter rows)."""
-        logits = self(indices.clamp_min(0), condition)
-        nats = F.cross_entropy(
-            logits.flatten(0, 1), indices.flatten(), ignore_index=-1, reduction="none"
-        )
-        return nats.view_as(indices) / math.log(2)
+        return code_bits(self(indices.clamp_min(0), condition), indices)
 
     @torch.inference_mode()
     def start(self, batch: int) -> State:
@@ -126,3 +122,11 @@ class CodeModel(nn.Module):
         if (condition is None) != (self.config.condition_width == 0):
             needs = self.config.condition_width or "no"
             raise ValueError(f"this prior takes a condition of {needs} channels")
+
+
+def code_bits(logits: Tensor, indices: Tensor) -> Tensor:
+    """-log2 of each code's probability by logits [B, N, K]: float32 [B, N], 0 for index -1."""
+    nats = F.cross_entropy(
+        logits.flatten(0, 1), indices.flatten(), ignore_index=-1, reduction="none"
+    )
+    return nats.view_as(indices) / math.log(2)

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from vqaudio.config import from_dict
 from vqaudio.errors import ModelError
+from vqaudio.models.code_model import code_bits
 from vqaudio.models.wavenet import WaveNetConfig
 
 LEVELS_PER_BIT = 32
@@ -151,6 +152,12 @@ def table_range(width: int) -> tuple[Tensor, Tensor]:
     return first, first + TABLE - 1
 
 
+def look_up(steps: Tensor, table: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Entries of `table` by float32 [..., 2 width], cut off to whole numbers in [first, last]."""
+    entries = steps.clamp(first, last).int()
+    return table.index_select(0, entries.flatten()).view_as(steps)
+
+
 class IntegerLinear(nn.Module):
     """int8 weight [outputs, inputs] and int32 bias [outputs], divided by 2 ** shift [outputs].
 
@@ -259,11 +266,7 @@ class IntegerCodeModel(nn.Module):
     def bits(self, indices: Tensor) -> Tensor:
         """What each code costs, -log2 of its probability: float32 [B, N], 0 where there is no code
         (index -1, at the end of shorter rows)."""
-        logits = self(indices.clamp_min(0))
-        nats = F.cross_entropy(
-            logits.flatten(0, 1), indices.flatten(), ignore_index=-1, reduction="none"
-        )
-        return nats.view_as(indices) / math.log(2)
+        return code_bits(self(indices.clamp_min(0)), indices)
 
     @torch.inference_mode()
     def levels(self, indices: Tensor) -> Tensor:
@@ -273,7 +276,7 @@ class IntegerCodeModel(nn.Module):
             return full_pass(self._weights(), self.config.network, indices, arithmetic).int()
 
     def _gates(self, steps: Tensor) -> Tensor:
-        return self.table[steps.clamp(self.first, self.last).int()]
+        return look_up(steps, self.table, self.first, self.last)
 
     def _weights(self) -> Weights:
         return Weights(
