@@ -1,0 +1,269 @@
+"""vqaudio-sample: speech-like sound that a prior makes up."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vqaudio.cli import common
+from vqaudio.errors import ModelError, VqaudioError
+from vqaudio.files import atomic_write
+
+if TYPE_CHECKING:
+    from vqaudio.codec import Codec
+    from vqaudio.codes import Codes
+    from vqaudio.prior import Prior
+
+PROG = "vqaudio-sample"
+COUNT, SECONDS, TEMPERATURE, TOP_P = 4, 5.0, 1.0, 0.95
+"""What is done unless asked otherwise."""
+MAX_COUNT, MAX_SECONDS, MAX_TEMPERATURE = 9999, 3600, 100
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0 all done, 1 something failed; wrong usage exits with 2."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.output == "":
+        parser.error("-o is empty")
+    return common.guarded(PROG, lambda: _run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description="Make up speech-like sound: sample-0001.wav, and its codes as sample-0001.vqc, "
+        "and so on. The same seed gives the same samples.",
+    )
+    add = parser.add_argument
+    add(
+        "-m",
+        "--model",
+        metavar="CODEC",
+        help="a packaged model, or a folder with one "
+        "(default: that of the prompt or the prior, else speech64)",
+    )
+    add(
+        "--prior",
+        metavar="PRIOR",
+        help="a packaged prior, or a folder with one (default: the packaged one of the codec)",
+    )
+    add(
+        "-n",
+        "--count",
+        type=_whole(1, MAX_COUNT),
+        default=COUNT,
+        metavar="N",
+        help="how many samples (%(default)s)",
+    )
+    add(
+        "-s",
+        "--seconds",
+        type=_above_0(MAX_SECONDS),
+        default=SECONDS,
+        metavar="SECONDS",
+        help="how long each, not counting a prompt (%(default)s)",
+    )
+    add(
+        "-t",
+        "--temperature",
+        type=_above_0(MAX_TEMPERATURE),
+        default=TEMPERATURE,
+        metavar="T",
+        help="below 1 more probable sound, above 1 less (%(default)s)",
+    )
+    add(
+        "--top-k",
+        type=_whole(1, 1 << 16),
+        metavar="K",
+        help="draw from the K most probable codes alone",
+    )
+    add(
+        "--top-p",
+        type=_above_0(1),
+        default=TOP_P,
+        metavar="P",
+        help="draw from the most probable codes, of probability P together (%(default)s)",
+    )
+    add("--seed", type=_whole(0, (1 << 63) - 1), default=0, help="of the random numbers (0)")
+    add(
+        "--prompt",
+        metavar="FILE.vqc",
+        help="codes of one channel to go on from: they come first in every sample",
+    )
+    add("-o", "--output", default=".", metavar="DIR", help="folder for the files (this one)")
+    add("-d", "--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("-f", "--force", action="store_true", help="overwrite files that exist")
+    add("-q", "--quiet", action="store_true", help="say nothing but errors")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    subject = options.output
+    try:
+        _check_targets(options)
+        subject = options.prompt
+        prompt = _prompt(options.prompt)
+        subject = options.prior or options.model or options.prompt or "model"
+        codec, prior = _models(options, prompt)
+        subject = options.prompt or subject
+        os.makedirs(options.output, exist_ok=True)
+        started = time.perf_counter()
+        seconds = _sample(options, codec, prior, prompt)
+    except VqaudioError as error:
+        common.complain(PROG, subject, str(error))
+        return 1
+    if not options.quiet:
+        elapsed = time.perf_counter() - started
+        print(
+            f"{PROG}: {options.count} sample{'s' if options.count > 1 else ''}, {seconds:.2f} s, "
+            f"{seconds / elapsed:.1f} times real time",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _check_targets(options: argparse.Namespace) -> None:
+    """Raise before anything slow is done for what would be in the way in the end."""
+    for number in range(options.count):
+        for suffix in (".wav", ".vqc"):
+            path = _target(options, number, suffix)
+            if not options.force and os.path.lexists(path):
+                raise FileExistsError(0, "exists already (-f overwrites)", path)
+
+
+def _target(options: argparse.Namespace, number: int, suffix: str) -> str:
+    return os.path.join(options.output, f"sample-{number + 1:04d}{suffix}")
+
+
+def _prompt(path: str | None) -> "Codes | None":
+    if path is None:
+        return None
+    from vqaudio.codes import Codes
+
+    return Codes.load(path)
+
+
+def _models(options: argparse.Namespace, prompt: "Codes | None") -> tuple["Codec", "Prior"]:
+    """The codec and the prior that are asked for, or those that go with what is."""
+    from vqaudio import pretrained
+    from vqaudio.codec import load_codec
+    from vqaudio.prior import load_prior
+
+    prior = load_prior(options.prior, options.device) if options.prior else None
+    name = options.model or "speech64"
+    maker = prior.codec if prior else prompt.model if prompt else None
+    if options.model is None and maker is not None:
+        name = pretrained.name_of(maker)
+        if name is None:
+            what = "the prior is for" if prior else "the prompt was coded with"
+            raise ModelError(f"{what} model {maker.hex()}, which is not packaged: give it with -m")
+    codec = load_codec(name, options.device)
+    if prior is None:
+        packaged = pretrained.prior_of(codec.fingerprint)
+        if packaged is None:
+            raise ModelError(f"no prior is packaged for {codec.name}: give one with --prior")
+        prior = load_prior(packaged, options.device)
+    prior.check(codec)
+    return codec, prior
+
+
+def _sample(
+    options: argparse.Namespace, codec: "Codec", prior: "Prior", prompt: "Codes | None"
+) -> float:
+    """Write every sample as soon as it is drawn; seconds of sound in all."""
+    from vqaudio.prior import ROWS
+
+    seconds = 0.0
+    with _bar(options) as progress:
+        for first in range(0, options.count, ROWS):
+            codes = prior.sample(
+                codec,
+                options.seconds,
+                min(ROWS, options.count - first),
+                prompt,
+                options.temperature,
+                options.top_k,
+                options.top_p,
+                options.seed,
+                first,
+                progress and (lambda done, of, first=first: progress(first, done / of)),
+            )
+            for number, row in enumerate(codes, first):
+                _write(options, number, codec, row)
+                seconds += row.duration
+    return seconds
+
+
+def _write(options: argparse.Namespace, number: int, codec: "Codec", codes: "Codes") -> None:
+    from vqaudio.audio import AudioWriter
+
+    wave, path = codec.decode(codes), _target(options, number, ".wav")
+    try:
+        with (
+            atomic_write(path, options.force) as stream,
+            AudioWriter(stream, codes.sample_rate, 1) as writer,
+        ):
+            writer.write(wave)
+        path = _target(options, number, ".vqc")
+        codes.save(path, force=options.force)
+    except OSError as error:  # which names no file where a disk is full
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+@contextmanager
+def _bar(options: argparse.Namespace) -> Iterator[Callable[[int, float], None] | None]:
+    """A progress bar in seconds of sound, on a terminal."""
+    if options.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    from vqaudio.prior import ROWS
+
+    layout = "{percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{remaining}]"
+    with tqdm(total=options.count * options.seconds, leave=False, bar_format=layout) as bar:
+
+        def progress(first: int, part: float) -> None:
+            """`part` of the samples from `first` on that are drawn together is done."""
+            done = first + part * min(ROWS, options.count - first)
+            bar.update(done * options.seconds - bar.n)
+
+        yield progress
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or not lowest <= number <= highest:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {lowest} to {highest}"
+            )
+        return number
+
+    return parse
+
+
+def _above_0(highest: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= highest:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a number above 0, {highest:g} at most"
+            )
+        return number
+
+    return parse
+
+
+if __name__ == "__main__":
+    sys.exit(main())
