@@ -6,11 +6,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from vqaudio.errors import VqaudioError
+
+if TYPE_CHECKING:
+    from vqaudio.prior import Prior
 
 MIN_RATE = 1_000
 """Lowest sample rate of a recording, Hz."""
@@ -180,19 +184,43 @@ class Codes:
             self.indices.cpu(), other.indices.cpu()
         )
 
-    def save(self, path: str | os.PathLike, force: bool = True) -> None:
+    def save(
+        self, path: str | os.PathLike, force: bool = True, entropy: bool | Prior = False
+    ) -> None:
         """Write one recording to a .vqc file, whole or not at all.
 
+        entropy: whether to entropy-code it, which makes it smaller: by the packaged prior of the
+        model that made the codes, or by a Prior given, which `load` then needs too.
+
         Raises VqaudioError when rows differ in length (clips of a batch: save `codes[i]` each)
-        or are more than 32, FileExistsError unless `force`, OSError when writing fails.
+        or are more than 32, ModelError when there is no such prior or it is for another model,
+        FileExistsError unless `force`, OSError when writing fails.
         """
         from vqaudio import container
 
-        container.write(path, self, force=force)
+        coder = None
+        if entropy is True:
+            from vqaudio.entropy import packaged_coder_of
+
+            coder = packaged_coder_of(self.model)
+        elif entropy:
+            entropy.check(self.model, self.codebook_size)
+            coder = entropy.coder()
+        container.write(path, self, force, coder)
 
     @staticmethod
-    def load(path: str | os.PathLike) -> Codes:
-        """Read a .vqc file. Raises ContainerError when it is damaged, OSError when unreadable."""
+    def load(path: str | os.PathLike, prior: Prior | None = None) -> Codes:
+        """Read a .vqc file.
+
+        prior: that it was entropy-coded with, if it is not a packaged one.
+
+        Raises ContainerError when it is damaged, ModelError when its prior is another or not there,
+        OSError when it is unreadable.
+        """
         from vqaudio import container
 
-        return container.read(path)
+        if prior is None:
+            return container.read(path)
+        from vqaudio.entropy import coder_of
+
+        return container.read(path, coder_of(prior))

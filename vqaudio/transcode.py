@@ -4,13 +4,15 @@ Both directions read their input twice: once to find every fault in it (and its 
 the work. So a bad file is noticed before there is any output.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +23,9 @@ from vqaudio.container import Header, Reader, Writer
 from vqaudio.errors import AudioError, ContainerError
 from vqaudio.files import atomic_write
 from vqaudio.level import LevelMeter
+
+if TYPE_CHECKING:
+    from vqaudio.entropy import EntropyCoder
 
 Progress = Callable[[float, float], None]
 """Called with the seconds of audio done, and of all."""
@@ -46,8 +51,11 @@ def encode_file(
     keep_channels: bool = False,
     progress: Progress | None = None,
     force: bool = True,
+    coder: EntropyCoder | None = None,
 ) -> Transcoded:
     """Code a sound file: the mean of its channels, or each of them.
+
+    coder: of a prior for this codec, to entropy-code with.
 
     source: a path, an open seekable file, or "-" for standard input; target: a path, or "-" for
     standard output. The target appears when it is complete; FileExistsError when it is there and
@@ -72,7 +80,7 @@ def encode_file(
         )
         stream = codec.encode_stream(info.sample_rate, header.levels)
         with _output(target, force) as output:
-            writer = Writer(output, header)
+            writer = Writer(output, header, coder)
             done = 0
             for wave in _blocks(sound, keep_channels):
                 writer.write(stream.push(wave))
@@ -92,30 +100,42 @@ def decode_file(
     target: str | os.PathLike,
     progress: Progress | None = None,
     force: bool = True,
+    coder_for: Callable[[bytes], EntropyCoder] | None = None,
 ) -> Transcoded:
     """Decode a .vqc file to a WAV file of the original's rate, channels and number of samples.
 
-    source, target, progress, force: as for `encode_file`. Raises ContainerError for a file that is
-    not sound, ModelError for one of another model, OSError.
+    source, target, progress, force: as for `encode_file`. coder_for: gives the coder of a prior by
+    its fingerprint; those in the package, if not given. Raises ContainerError for a file that is not
+    sound, ModelError for one of another model or prior, OSError.
     """
     with _input(source) as packed:
         header = Reader(packed).header
         codec.check(header.model, header.codebook_size, header.hop, header.model_rate)
         num_samples, num_codes, num_bytes = _verify(packed)
         rate, channels = header.sample_rate, header.channels
+        seconds = num_samples / rate
         stream = codec.decode_stream(rate, header.levels, (num_samples,) * channels)
+        furthest = 0.0
+
+        def report(codes: float) -> None:
+            # Codes are decoded further ahead than sound where they are entropy-coded.
+            nonlocal furthest
+            furthest = max(furthest, codes)
+            if progress:
+                progress(seconds * furthest / num_codes, seconds)
+
         with _output(target, force) as output, AudioWriter(output, rate, channels) as writer:
             packed.seek(0)
-            reader = Reader(packed)
+            reader = Reader(packed, coder_for, report)
+            done = 0
             for block in reader:
                 writer.write(stream.push(torch.from_numpy(block)))
-                if progress:
-                    seconds = num_samples / rate
-                    progress(seconds * reader.num_codes / num_codes, seconds)
+                done += block.shape[1]
+                report(done)
             writer.write(stream.flush())
             if (reader.header, reader.num_samples) != (header, num_samples):
                 raise ContainerError(CHANGED)
-    return Transcoded(num_samples / rate, num_bytes)
+    return Transcoded(seconds, num_bytes)
 
 
 def _blocks(sound: BinaryIO, keep_channels: bool) -> Iterator[Tensor]:
@@ -124,11 +144,13 @@ def _blocks(sound: BinaryIO, keep_channels: bool) -> Iterator[Tensor]:
 
 
 def _verify(packed: BinaryIO) -> tuple[int, int, int]:
-    """Samples and codes per channel, and bytes, once every checksum has been found right."""
+    """Samples and codes per channel, and bytes, once every checksum has been found right.
+
+    Entropy-coded codes are not decoded for that: it would take as long as all the rest.
+    """
     packed.seek(0)
     reader = Reader(packed)
-    for _ in reader:
-        pass
+    reader.check()
     return reader.num_samples, reader.num_codes, reader.num_bytes
 
 

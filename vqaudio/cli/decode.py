@@ -17,6 +17,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "becomes speech.decoded.wav. Folders are walked and mirrored.",
         "folder of the model that the files were made with (default: it is found in the package)",
     )
+    arguments.add_argument(
+        "--prior",
+        metavar="PRIOR",
+        help="folder of the prior that the files were entropy-coded with, if they were "
+        "(default: it is found in the package)",
+    )
     options = arguments.parse_args(argv)
     common.check_output(arguments, options)
     suffix = Path(options.output or "").suffix.lower()
@@ -32,6 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vqaudio.transcode import decode_file
 
         given = load_codec(options.model, options.device) if options.model else None
+        coder_for = None
+        if options.prior:
+            from vqaudio.entropy import coder_of
+            from vqaudio.prior import load_prior
+
+            coder_for = coder_of(load_prior(options.prior, "cpu"))
         packaged: dict[bytes, Codec] = {}
 
         def maker_of(model: bytes) -> Codec:
@@ -51,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with open_source(job.source) as stream:
                 codec = given or maker_of(Reader(stream).header.model)
                 stream.seek(0)
-                return decode_file(codec, stream, job.target, progress, options.force)
+                return decode_file(codec, stream, job.target, progress, options.force, coder_for)
 
         return common.Tool(frozenset({".vqc"}), rename, work)
 

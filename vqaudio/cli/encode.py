@@ -3,8 +3,13 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vqaudio.cli import common
+
+if TYPE_CHECKING:
+    from vqaudio.codec import Codec
+    from vqaudio.entropy import EntropyCoder
 
 PROG = "vqaudio-encode"
 
@@ -20,6 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_argument(
         "--keep-channels", action="store_true", help="code each channel, not the mean of all"
     )
+    arguments.add_argument(
+        "--entropy", action="store_true", help="entropy-code: smaller files, the same codes"
+    )
+    arguments.add_argument(
+        "--prior",
+        metavar="PRIOR",
+        help="entropy-code with this prior: name of a packaged one, or a folder that holds one "
+        "(default: that of the model)",
+    )
     options = arguments.parse_args(argv)
     common.check_output(arguments, options)
 
@@ -29,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vqaudio.transcode import encode_file
 
         codec = load_codec(options.model or "speech64", options.device)
+        coder = _coder(codec, options.prior) if options.prior or options.entropy else None
 
         def rename(name: str) -> str:
             stem, suffix = os.path.splitext(name)
@@ -36,12 +51,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         def work(job: common.Job, progress: "common.Progress | None") -> "common.Transcoded":
             return encode_file(
-                codec, job.source, job.target, options.keep_channels, progress, options.force
+                codec, job.source, job.target, options.keep_channels, progress, options.force, coder
             )
 
         return common.Tool(SUFFIXES, rename, work)
 
     return common.run(PROG, options, start)
+
+
+def _coder(codec: "Codec", prior: str | None) -> "EntropyCoder":
+    """That of the given prior, or of the packaged one for this codec."""
+    if prior is None:
+        from vqaudio.entropy import packaged_coder_of
+
+        return packaged_coder_of(codec.fingerprint)
+    from vqaudio.prior import load_prior
+
+    loaded = load_prior(prior, "cpu")
+    loaded.check(codec)
+    return loaded.coder()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """vqaudio-info: say what .vqc files hold, and whether they are sound.
 
-Every byte is checked. Exit 0: all files are sound, 1: some are not, 2: wrong usage.
+Every byte is checked, but what an entropy-coded payload decodes to: that takes its prior, and time.
+Exit 0: all files are sound, 1: some are not, 2: wrong usage.
 """
 
 import argparse
@@ -22,8 +23,7 @@ def inspect(stream: BinaryIO) -> dict:
     from vqaudio.container import Reader
 
     reader = Reader(stream)
-    for _ in reader:
-        pass
+    reader.check()
     header = reader.header
     duration = reader.num_samples / header.sample_rate
     return {
@@ -38,26 +38,42 @@ def inspect(stream: BinaryIO) -> dict:
         "codebook_size": header.codebook_size,
         "hop": header.hop,
         "model_rate": header.model_rate,
+        "coding": "entropy" if header.prior else "packed",
+        "prior": header.prior.hex() if header.prior else None,
+        "prior_name": pretrained.name_of(header.prior) if header.prior else None,
         "bytes": reader.num_bytes,
         "bitrate": 8 * reader.num_bytes / duration,
+        "packed_bytes": reader.packed_bytes,
+        "packed_bitrate": 8 * reader.packed_bytes / duration,
     }
 
 
 def describe(info: dict) -> str:
     """The lines for people of what `inspect` found."""
-    name = f"{info['model_name']} ({info['model']})" if info["model_name"] else info["model"]
     levels = ", ".join(f"{level:g}" for level in info["levels"])
     code_rate = info["model_rate"] / info["hop"]
+    coding = "packed"
+    if info["prior"]:
+        prior = _named(info["prior_name"], info["prior"])
+        coding = (
+            f"entropy, prior {prior}; packed: {info['packed_bitrate'] / 1000:.3f} kbit/s "
+            f"({info['packed_bytes']} bytes)"
+        )
     rows = {
-        "model": name,
+        "model": _named(info["model_name"], info["model"]),
         "duration": f"{info['duration']:.3f} s ({info['num_samples']} samples)",
         "original rate": f"{info['sample_rate']} Hz",
         "channels": f"{info['channels']} (level {levels} dB)",
         "codes": f"{info['codes']} per channel of {info['codebook_size']}, {code_rate:g} a second",
+        "coding": coding,
         "bitrate": f"{info['bitrate'] / 1000:.3f} kbit/s ({info['bytes']} bytes in all)",
         "integrity": "sound",
     }
     return "\n".join(f"  {key + ':':<15}{value}" for key, value in rows.items())
+
+
+def _named(name: str | None, fingerprint: str) -> str:
+    return f"{name} ({fingerprint})" if name else fingerprint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
