@@ -34,15 +34,11 @@ def read(
     TypeError, in one line, where it cannot. Raises ModelError when a file is missing or damaged, or
     the weights are not those that the card describes.
     """
+    card = read_card(directory)
     try:
-        card = json.loads(Path(directory, CARD).read_text(encoding="utf-8"))
         weights = Path(directory, WEIGHTS).read_bytes()
     except OSError as error:
-        raise ModelError(f"no model here: {error.filename}: {error.strerror}") from error
-    except ValueError as error:
-        raise ModelError(f"{CARD} is not JSON") from error
-    if not isinstance(card, dict) or not isinstance(card.get("config"), dict):
-        raise ModelError(f"{CARD} holds no model configuration")
+        raise _missing(error) from error
     digest = hashlib.sha256(weights).hexdigest()
     if card.get("sha256", digest) != digest:
         raise ModelError(f"{WEIGHTS} is damaged: its SHA-256 is not the one on the card")
@@ -50,6 +46,19 @@ def read(
     if card.get("fingerprint", made := fingerprint(model).hex()) != made:
         raise ModelError(f"{CARD} belongs to another model: its fingerprint is not {made}")
     return model, card
+
+
+def read_card(directory: str | os.PathLike) -> dict[str, Any]:
+    """The card alone: with "codec", that of a prior. Raises ModelError when there is none."""
+    try:
+        card = json.loads(Path(directory, CARD).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _missing(error) from error
+    except ValueError as error:
+        raise ModelError(f"{CARD} is not JSON") from error
+    if not isinstance(card, dict) or not isinstance(card.get("config"), dict):
+        raise ModelError(f"{CARD} holds no model configuration")
+    return card
 
 
 def write(directory: str | os.PathLike, model: nn.Module, card: dict) -> None:
@@ -77,6 +86,10 @@ def write(directory: str | os.PathLike, model: nn.Module, card: dict) -> None:
 def fingerprint(model: nn.Module) -> bytes:
     """First 8 bytes of SHA-256 over the configuration and every weight, floating point as float32."""
     return _fingerprint(model.config.to_dict(), model.state_dict())
+
+
+def _missing(error: OSError) -> ModelError:
+    return ModelError(f"no model here: {error.filename}: {error.strerror}")
 
 
 def _fingerprint(config: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:

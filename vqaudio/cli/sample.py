@@ -102,10 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    subject = options.output
+    _check_targets(options)
+    subject = options.prompt
     try:
-        _check_targets(options)
-        subject = options.prompt
         prompt = _prompt(options.prompt)
         subject = options.prior or options.model or options.prompt or "model"
         codec, prior = _models(options, prompt)
