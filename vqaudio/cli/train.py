@@ -21,7 +21,7 @@ from vqaudio.data.manifest import Corpus
 from vqaudio.errors import VqaudioError
 from vqaudio.models.code_model import CodeModelConfig
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
-from vqaudio.training import distributed, initial
+from vqaudio.training import distributed, initial, initial_prior
 from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
@@ -67,14 +67,18 @@ def _codec(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
 
 
 def _prior(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
-    model = CodeModelConfig.from_dict(values["model"])
+    given = values["model"]
+    model = None if given == initial_prior.ITS_MODEL else CodeModelConfig.from_dict(given)
     training = from_dict(PriorTrainingConfig, values["training"])
 
     def make_task(device: torch.device) -> PriorTask:
         name = values["data"]["codec"]
         codec = None if name is None else load_codec(name, device)
         held_out = HeldOutCodes(CodeCorpus(values["data"]["held_out"]), codec)
-        return PriorTask(model, training, CodeCorpus(values["data"]["train"]), held_out, device)
+        corpus = CodeCorpus(values["data"]["train"])
+        start = initial_prior.load(values["initial"], model, corpus.fingerprint)
+        config = model or start.config
+        return PriorTask(config, training, corpus, held_out, device, start)
 
     return training.loop, make_task
 

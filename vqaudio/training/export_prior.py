@@ -3,7 +3,8 @@
     python -m vqaudio.training.export_prior RUN OUT [--checkpoint FILE]
 
 RUN is what vqaudio-train had as output=. OUT gets model.safetensors and card.json, in which `codec` is
-the fingerprint of the codec whose codes the prior learned: it is of use for those alone.
+the fingerprint of the codec whose codes the prior learned: it is of use for those alone. A run with
+training=prior_integer gives an integer prior, which takes a quarter of the space.
 """
 
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 from vqaudio import modelfiles
 from vqaudio.data.chunks import CodeCorpus
 from vqaudio.models.code_model import CodeModel, CodeModelConfig
+from vqaudio.models.integer import IntegerCodeModel, IntegerCodeModelConfig
 from vqaudio.training.export import (
     averaged_weights,
     command,
@@ -20,14 +22,22 @@ from vqaudio.training.export import (
     run_config,
     training_entry,
 )
+from vqaudio.training.quantise import QuantisedCodeModel
 
 
 def export(run: Path, out: Path, path: Path | None = None) -> None:
     """Write the averaged weights of a checkpoint (the newest by default), with a card of the run."""
     state = load_state(run, path)
     task = state["task"]
-    model = averaged_weights(CodeModel(CodeModelConfig.from_dict(task["model_config"])), task)
-    modelfiles.write(out, model, _card(run, state))
+    modelfiles.write(out, _model(task), _card(run, state))
+
+
+def _model(task: dict[str, Any]) -> CodeModel | IntegerCodeModel:
+    config = task["model_config"]
+    if config.get("kind") != IntegerCodeModelConfig.kind:
+        return averaged_weights(CodeModel(CodeModelConfig.from_dict(config)), task)
+    learned = QuantisedCodeModel(IntegerCodeModelConfig.from_dict(config))
+    return averaged_weights(learned, task).frozen()
 
 
 def _card(run: Path, state: dict[str, Any]) -> dict[str, Any]:

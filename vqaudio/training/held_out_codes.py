@@ -7,6 +7,7 @@ from vqaudio.codec import Codec
 from vqaudio.data.chunks import CodeCorpus, whole_clips
 from vqaudio.errors import ModelError
 from vqaudio.models.code_model import CodeModel
+from vqaudio.models.integer import IntegerCodeModel
 from vqaudio.sampling import sample
 
 CODES_AT_ONCE = 16_384
@@ -30,7 +31,7 @@ class HeldOutCodes:
         self.corpus, self.codec, self.shown, self.seconds = corpus, codec, shown, seconds
 
     @torch.inference_mode()
-    def judge(self, prior: CodeModel, n: int, writer: SummaryWriter) -> float:
+    def judge(self, prior: CodeModel | IntegerCodeModel, n: int, writer: SummaryWriter) -> float:
         """Mean bits per code, which is also logged, with the sound of samples."""
         score = bits_per_code(prior, self.corpus)
         writer.add_scalar("held-out/bits_per_code", score, n)
@@ -38,7 +39,9 @@ class HeldOutCodes:
             self._show_samples(prior, n, writer)
         return score
 
-    def _show_samples(self, prior: CodeModel, n: int, writer: SummaryWriter) -> None:
+    def _show_samples(
+        self, prior: CodeModel | IntegerCodeModel, n: int, writer: SummaryWriter
+    ) -> None:
         model = self.codec.model
         frames = max(1, round(self.seconds * model.sample_rate / model.frame))
         # The same random numbers each time, and none of those that training draws.
@@ -49,10 +52,9 @@ class HeldOutCodes:
 
 
 @torch.inference_mode()
-def bits_per_code(prior: CodeModel, corpus: CodeCorpus) -> float:
+def bits_per_code(prior: CodeModel | IntegerCodeModel, corpus: CodeCorpus) -> float:
     """Mean over all codes of the corpus, each clip from its start."""
-    device = next(prior.parameters()).device
     total = 0.0
     for codes in whole_clips(corpus, CODES_AT_ONCE):
-        total += prior.bits(codes.to(device)).double().sum().item()
+        total += prior.bits(codes.to(prior.device)).double().sum().item()
     return total / corpus.num_codes

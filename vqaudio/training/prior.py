@@ -16,16 +16,23 @@ from vqaudio.data.dataset import batches
 from vqaudio.errors import ModelError
 from vqaudio.models.code_model import CodeModel, CodeModelConfig
 from vqaudio.training import distributed
+from vqaudio.training.codebook_start import start_from_codebook
 from vqaudio.training.codec import OptimizerConfig
 from vqaudio.training.held_out_codes import HeldOutCodes
 from vqaudio.training.loop import LoopConfig
+from vqaudio.training.quantise import QuantisedCodeModel
 from vqaudio.training.schedule import trapezoid
+
+CALIBRATION = 8
+"""Batches by which the scales of an integer prior are set."""
 
 
 @dataclass(frozen=True)
 class PriorTrainingConfig:
     """`codes_per_second`: of the codec, by which the log tells speed. `average_decay`: of the moving
-    average of the weights, which is what is evaluated. `precision`: bf16 (autocast) or fp32."""
+    average of the weights, which is what is evaluated. `precision`: bf16 (autocast) or fp32.
+    `integer`: learn on in integer arithmetic, from a float prior. `codebook_start`: begin with what
+    the codec's codebook tells of which codes are alike."""
 
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=20_000, eval_every=1000, num_workers=0)
@@ -37,16 +44,22 @@ class PriorTrainingConfig:
     codes_per_second: float = 250.0
     average_decay: float = 0.999
     precision: str = "bf16"
+    integer: bool = False
+    codebook_start: bool = False
 
     def __post_init__(self):
         if self.precision not in ("bf16", "fp32"):
             raise ValueError(f"precision must be bf16 or fp32, not {self.precision}")
+        if self.integer and self.codebook_start:
+            raise ValueError("an integer prior starts from a float prior, not from the codebook")
 
 
 class PriorTask:
     """One prior in training, on the codes that one codec made of `train`; the codec stands still.
 
-    Raises ModelError if `held_out` is of another codec, or a code is not in the model's codebook.
+    initial: the model to start from, of the same configuration, None for random weights; an integer
+    prior needs one. Raises ModelError if `held_out` is of another codec, or a code is not in the
+    model's codebook, or what the prior is to start from is not there.
     """
 
     def __init__(
@@ -56,6 +69,7 @@ class PriorTask:
         train: CodeCorpus,
         held_out: HeldOutCodes,
         device: torch.device,
+        initial: CodeModel | None = None,
     ):
         for corpus in (train, held_out.corpus):
             corpus.check(model.codebook_size)
@@ -64,7 +78,7 @@ class PriorTask:
         self.config, self.held_out, self.device = config, held_out, device
         self.fingerprint = train.fingerprint
         torch.manual_seed(config.loop.seed)
-        self.model = CodeModel(model).to(device)
+        self.model = self._start(model, train, initial)
         self.averaged = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
         )
@@ -82,6 +96,25 @@ class PriorTask:
         )
         codes_per_step = config.chunks.batch_size * config.chunks.length
         self.seconds_per_step = codes_per_step / config.codes_per_second
+
+    def _start(
+        self, config: CodeModelConfig, train: CodeCorpus, initial: CodeModel | None
+    ) -> CodeModel | QuantisedCodeModel:
+        model = CodeModel(config)
+        if initial is not None:
+            model.load_state_dict(initial.state_dict())
+        elif self.config.codebook_start:
+            if self.held_out.codec is None:
+                raise ModelError("a start from the codebook needs the codec: data.codec=")
+            start_from_codebook(model, self.held_out.codec.model.quantizer.codebook.cpu())
+        model.to(self.device)
+        if not self.config.integer:
+            return model
+        if initial is None:
+            raise ModelError("an integer prior is made from a float prior: initial=")
+        # All chunks of a step, so that all ranks set the same scales.
+        chunks = Chunks(train, self.config.chunks, seed=self.config.loop.seed)
+        return QuantisedCodeModel.of(model, [chunks[i].clamp_min(0) for i in range(CALIBRATION)])
 
     def _autocast(self) -> torch.autocast:
         enabled = self.config.precision == "bf16"
@@ -113,6 +146,8 @@ class PriorTask:
 
     def evaluate(self, n: int, writer: SummaryWriter) -> float:
         model = self.averaged.module
+        if isinstance(model, QuantisedCodeModel):
+            return self.held_out.judge(model.frozen(), n, writer)
         model.eval()
         with self._autocast():
             score = self.held_out.judge(model, n, writer)
