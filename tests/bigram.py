@@ -1,13 +1,24 @@
-"""A stand-in for a prior: it knows how often each code follows each other one."""
+"""Stand-ins for priors that have learned something: how often codes come, or follow one another."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vqaudio.entropy import EntropyCoder
-from vqaudio.models.integer import LEVELS_PER_BIT
+from vqaudio.models.integer import LEVELS_PER_BIT, IntegerCodeModel, IntegerCodeModelConfig
+from vqaudio.models.wavenet import WaveNetConfig
 
 FINGERPRINT = b"a prior."
+
+
+def unigram_model(codes: Tensor, codebook_size: int = 512) -> IntegerCodeModel:
+    """A prior that can be saved: the biases of its last layer are how often each code comes."""
+    network = WaveNetConfig(width=4, skip=4, kernel=4, dilations=(1,), cycles=1)
+    model = IntegerCodeModel(IntegerCodeModelConfig(codebook_size, network)).eval()
+    often = torch.bincount(codes.flatten(), minlength=codebook_size) + 0.1
+    levels = torch.round(LEVELS_PER_BIT * often.log2()).int()
+    model.load_state_dict({**model.state_dict(), "head.bias": levels})
+    return model
 
 
 class Bigram:

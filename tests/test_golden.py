@@ -4,6 +4,8 @@ tests/golden was written once by this program and must not be written again when
 add a new set beside it. (tests/test_container.py guards the bytes of a .vqc file themselves.)
 
     python -m tests.test_golden FOLDER CORPUS
+
+`write_entropy` wrote what came later.
 """
 
 import sys
@@ -14,6 +16,7 @@ import pytest
 import torch
 
 from tests.conftest import SPEECH
+from tests.small_prior import small_integer_prior
 from vqaudio import audio
 from vqaudio.codec import Codec
 from vqaudio.codes import Codes
@@ -24,6 +27,7 @@ from vqaudio.models.discriminators import DiscriminatorConfig
 from vqaudio.models.encoder import EncoderConfig
 from vqaudio.models.quantizer import QuantizerConfig
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
+from vqaudio.prior import Prior
 from vqaudio.training import checkpoint
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
@@ -61,6 +65,18 @@ def test_a_model_of_version_1_decodes_its_file_as_then():
     assert decoded.abs().max() > 0.01
 
 
+def test_an_entropy_coded_file_of_version_1_is_read_and_written_as_then(tmp_path):
+    """Its codes were drawn from its prior. tests/test_entropy_files.py guards the rest."""
+    prior = Prior.load(GOLDEN / "prior-v1")
+    codes = Codes.load(GOLDEN / "entropy-v1.vqc", prior)
+    assert codes.equal(Codes.load(GOLDEN / "entropy-v1-packed.vqc"))
+    assert codes.indices.shape == (1, 3750)  # three blocks
+    codes.save(tmp_path / "a.vqc", entropy=prior)
+    data = (GOLDEN / "entropy-v1.vqc").read_bytes()
+    assert (tmp_path / "a.vqc").read_bytes() == data
+    assert len(data) < (GOLDEN / "entropy-v1-packed.vqc").stat().st_size - 50
+
+
 def test_a_checkpoint_of_version_1_goes_on(corpus, tmp_path):
     path = GOLDEN / "checkpoint-v1.pt"
     task = make_task(corpus)
@@ -71,7 +87,9 @@ def test_a_checkpoint_of_version_1_goes_on(corpus, tmp_path):
     assert (tmp_path / "checkpoints" / "step-000000006.pt").exists()
 
 
-@pytest.mark.parametrize("name", ["model-v1/model.safetensors", "checkpoint-v1.pt"])
+@pytest.mark.parametrize(
+    "name", ["model-v1/model.safetensors", "prior-v1/model.safetensors", "checkpoint-v1.pt"]
+)
 def test_golden_files_are_small(name):
     assert (GOLDEN / name).stat().st_size < 200_000
 
@@ -91,6 +109,15 @@ def write(folder: Path, corpus: Corpus) -> None:
     train(task, task.batches, TRAINING.loop, folder / "run")
     newest = checkpoint.Checkpoints(folder / "run" / "checkpoints").latest()
     newest.rename(folder / "checkpoint-v1.pt")
+
+
+def write_entropy(folder: Path) -> None:
+    codec = Codec.load(GOLDEN / "model-v1")
+    prior = Prior(small_integer_prior(16), {"name": "golden", "codec": codec.fingerprint.hex()})
+    prior.save(folder / "prior-v1")
+    codes = prior.sample(codec, 15)
+    codes.save(folder / "entropy-v1.vqc", entropy=prior)
+    codes.save(folder / "entropy-v1-packed.vqc")
 
 
 if __name__ == "__main__":
