@@ -16,7 +16,8 @@ from vqaudio.evaluation import judging
 from vqaudio.evaluation.coding import CodecCoder
 from vqaudio.evaluation.metrics import METRICS
 from vqaudio.evaluation.peers import PEERS, CommandPeer, FunctionPeer
-from vqaudio.evaluation.scorecard import hash_files, scorecard
+from vqaudio.evaluation.provenance import hash_files
+from vqaudio.evaluation.scorecard import scorecard
 from vqaudio.evaluation.table import table
 
 GONE = CommandPeer("gone", "no-such-program", "no-such-program", 8000, 1)

@@ -1,4 +1,4 @@
-"""vqaudio-evaluate: how good models, and other codecs, are on a folder of speech."""
+"""vqaudio-evaluate: how good models, other codecs, and priors are on a folder of speech."""
 
 import argparse
 import json
@@ -6,44 +6,39 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
+from vqaudio.cli import evaluate_prior
 from vqaudio.cli.common import complain, guarded, printable
+from vqaudio.cli.reporting import PROG, Failed, bars, check_output, parent, write
 from vqaudio.errors import VqaudioError
-from vqaudio.files import atomic_write
 
 if TYPE_CHECKING:
-    from vqaudio.evaluation.coding import Progress
     from vqaudio.evaluation.peers import Coder
 
-PROG = "vqaudio-evaluate"
 DEFAULT_MODELS = ("speech64", "speech128")
-PASSES = {"coding": "1 of 2, coding", "judging": "2 of 2, judging"}
-
-
-class _Failed(Exception):
-    """What cannot be used, and why; told in a line."""
-
-    def __init__(self, path: str, reason: Exception | str):
-        self.path = path
-        self.reason = getattr(reason, "strerror", None) or str(reason)
+PASSES = {"coding": ("1 of 2, coding", "clips"), "judging": ("2 of 2, judging", "clips")}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 all done, 1 some input failed; wrong usage exits with 2."""
     parser = _parser()
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
+    if options.audio_dir is None and options.prior:
+        options.audio_dir = options.prior.pop()  # it ends the list of priors
+    if options.audio_dir is None:
+        parser.error("the following arguments are required: AUDIO_DIR")
+    evaluate_prior.check(parser, options)
 
     def work() -> int:
         try:
+            if options.prior is not None:
+                return evaluate_prior.evaluate(options)
             return _evaluate(parser, options)
-        except _Failed as failed:
+        except Failed as failed:
             complain(PROG, failed.path, failed.reason)
             return 1
 
@@ -55,16 +50,14 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
     from vqaudio.evaluation.table import table
 
     coders = _coders(parser, options)
-    for output in filter(None, (options.output, options.html)):
-        if output.is_dir():
-            raise _Failed(str(output), "is a folder")
-    for output in filter(None, (options.output, options.html, options.save_audio)):
-        if not _parent(output).is_dir():
-            raise _Failed(str(output), "its folder does not exist")
+    check_output(options.output)
+    check_output(options.html)
+    if options.save_audio and not parent(options.save_audio).is_dir():
+        raise Failed(str(options.save_audio), "its folder does not exist")
     if options.save_audio and not _is_free(options.save_audio):
-        raise _Failed(str(options.save_audio), "exists already, and is not an empty folder")
+        raise Failed(str(options.save_audio), "exists already, and is not an empty folder")
 
-    with TemporaryDirectory(prefix=".vqaudio-", dir=_parent(options.save_audio)) as folder:
+    with TemporaryDirectory(prefix=".vqaudio-", dir=parent(options.save_audio)) as folder:
         recordings = Path(folder, "recordings")
         recordings.mkdir()
         report = _measure(coders, recordings, options)
@@ -72,9 +65,9 @@ def _evaluate(parser: argparse.ArgumentParser, options: argparse.Namespace) -> i
             if options.save_audio:
                 recordings = recordings.rename(options.save_audio)
             if options.output:
-                _write(options.output, json.dumps(report, indent=2, allow_nan=False) + "\n")
+                write(options.output, json.dumps(report, indent=2, allow_nan=False) + "\n")
             if options.html:
-                _write(options.html, page(report, recordings))
+                write(options.html, page(report, recordings))
         finally:  # after minutes of work, an output that fails does not cost what comes before
             on_terminal = sys.stdout is not None and sys.stdout.isatty()
             print(table(report, shutil.get_terminal_size().columns if on_terminal else None))
@@ -85,12 +78,12 @@ def _measure(coders: "Sequence[Coder]", recordings: Path, options: argparse.Name
     from vqaudio.evaluation.scorecard import scorecard
 
     try:
-        with _bars(options) as on_progress:
+        with bars(options, PASSES) as on_progress:
             return scorecard(coders, options.audio_dir, recordings, options.jobs, on_progress)
     except VqaudioError as error:
-        raise _Failed(options.audio_dir, error) from error
+        raise Failed(options.audio_dir, error) from error
     except OSError as error:
-        raise _Failed(str(error.filename or options.audio_dir), error) from error
+        raise Failed(str(error.filename or options.audio_dir), error) from error
 
 
 def _coders(parser: argparse.ArgumentParser, options: argparse.Namespace) -> "list[Coder]":
@@ -109,7 +102,7 @@ def _coders(parser: argparse.ArgumentParser, options: argparse.Namespace) -> "li
         try:
             peers += adapter.load(path)
         except (VqaudioError, OSError) as error:
-            raise _Failed(str(path), error) from error
+            raise Failed(str(path), error) from error
 
     packaged = [name for name in DEFAULT_MODELS if name in pretrained.names()]
     codecs = {}
@@ -118,7 +111,7 @@ def _coders(parser: argparse.ArgumentParser, options: argparse.Namespace) -> "li
             try:
                 codec = load_codec(name, options.device)
             except (VqaudioError, OSError) as error:
-                raise _Failed(name, error) from error
+                raise Failed(name, error) from error
             # The same model once, whatever it is called.
             called = printable(str(codec.card.get("name") or Path(name).name))
             called = called.replace("/", "_").replace("\\", "_")  # it also names a folder
@@ -140,58 +133,16 @@ def _is_free(folder: Path) -> bool:
     return is_empty or not os.path.lexists(folder)
 
 
-def _parent(path: Path | None) -> Path | None:
-    return Path(os.path.abspath(path)).parent if path else None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with atomic_write(path) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise _Failed(str(path), error) from error
-
-
-@contextmanager
-def _bars(options: argparse.Namespace) -> "Iterator[Callable[[Progress], None]]":
-    """Shows a bar for each pass, on a terminal, and a line for each failure."""
-    layout = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} clips, {remaining} left"
-    hidden = options.quiet or not sys.stderr.isatty()
-    with ExitStack() as stack:
-        bars: dict[str, tqdm] = {}
-
-        def show(progress: "Progress") -> None:
-            stage, total = progress.stage, progress.total
-            if stage not in bars:
-                stack.close()  # of the pass before
-                bar = tqdm(
-                    desc=PASSES[stage],
-                    total=total,
-                    disable=hidden,
-                    file=sys.stderr,
-                    bar_format=layout + "{postfix}",
-                    smoothing=0,  # the time left is by the mean speed: codecs differ, and take turns
-                )
-                bars[stage] = stack.enter_context(bar)
-            bars[stage].set_postfix_str(progress.codec or "", refresh=False)
-            bars[stage].update(progress.done - bars[stage].n)
-            for failure in progress.failures:
-                path = os.path.join(options.audio_dir, failure.path)
-                said = f"{failure.codec}: {failure.error}" if failure.codec else failure.error
-                with tqdm.external_write_mode(sys.stderr):
-                    complain(PROG, path, said)
-
-        yield show
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         PROG,
+        usage="%(prog)s [-h] [option ...] AUDIO_DIR\n       %(prog)s --prior [PRIOR ...] [option ...] "
+        "AUDIO_DIR",
         description="Measure bitrate, quality and speed of models and other codecs on a folder of "
         "speech. Codecs and measures that are not installed are skipped with a word.",
     )
     add = parser.add_argument
-    add("audio_dir", metavar="AUDIO_DIR", help="folder, searched for audio files")
+    add("audio_dir", nargs="?", metavar="AUDIO_DIR", help="folder, searched for audio files")
     add(
         "-m",
         "--model",
@@ -231,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
         "time, for the sake of the speeds",
     )
     add("-q", "--quiet", action="store_true", help="no progress bar")
+    evaluate_prior.add_arguments(parser)
     return parser
 
 

@@ -1,13 +1,8 @@
 """Several codecs on one folder of speech: bits, measures of quality, use of the codebook, speed."""
 
-import hashlib
 import os
-import platform
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path, PurePosixPath
-
-import torch
+from pathlib import Path
 
 from vqaudio import audio
 from vqaudio.errors import VqaudioError
@@ -16,7 +11,8 @@ from vqaudio.evaluation.comparison import differences
 from vqaudio.evaluation.judging import Judged, judge_all
 from vqaudio.evaluation.metrics import METRICS
 from vqaudio.evaluation.peers import Coder
-from vqaudio.evaluation.summary import clip_entry, summary
+from vqaudio.evaluation.provenance import hash_files, machine, versions
+from vqaudio.evaluation.summary import by_folder, clip_entry, summary
 
 PACKAGES = (
     *("vqaudio", "torch", "numpy", "scipy", "librosa", "soundfile", "soxr"),
@@ -57,21 +53,15 @@ def scorecard(
     clips, failures = code_all(present, directory, paths, recordings, on_progress)
     judged = judge_all(clips, metrics, recordings, jobs, on_progress)
     failures += [failure for one in judged for failure in one.failures]
-    names, groups = [coder.name for coder in present], _groups(judged)
+    names, groups = [coder.name for coder in present], by_folder(judged, lambda one: one.clip.path)
 
     def of(name: str, some: Sequence[Judged]) -> list[Judged]:
         return [one for one in some if one.clip.codec == name]
 
     return {
         "files": {"count": len(paths), "sha256": digest},
-        "machine": {
-            "processor": _processor(),
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "jobs": jobs,
-        },
-        "versions": {"python": platform.python_version(), **_versions(metrics, present)},
+        "machine": {**machine(), "jobs": jobs},
+        "versions": _versions(metrics, present),
         "metrics": {name: _about(name) for name in metrics},
         "metrics_missing": metrics_missing,
         "codecs": {
@@ -95,18 +85,6 @@ def scorecard(
     }
 
 
-def hash_files(directory: Path, paths: Sequence[Path]) -> str:
-    """SHA-256 over the names, relative to `directory`, and the contents of files."""
-    total = hashlib.sha256()
-    for path in paths:
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError:
-            digest = "unreadable"
-        total.update(os.fsencode(f"{digest}  {path.relative_to(directory).as_posix()}\n"))
-    return total.hexdigest()
-
-
 def _check_names(names: Sequence[str]) -> None:
     """Names are keys of the report and folders of recordings."""
     for name in names:
@@ -114,15 +92,6 @@ def _check_names(names: Sequence[str]) -> None:
             raise VqaudioError(f"two codecs have the same name, {name}")
         if name in ("", ".", "..", ORIGINAL) or set(name) & set("/\\\0"):
             raise VqaudioError(f"{name!r} cannot be the name of a codec: it names a folder")
-
-
-def _groups(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
-    """Clips by the first folder of their path, "." for none; nothing where all have the same."""
-    groups: dict[str, list[Judged]] = {}
-    for one in judged:
-        folders = PurePosixPath(one.clip.path).parts[:-1]
-        groups.setdefault(folders[0] if folders else ".", []).append(one)
-    return groups if len(groups) > 1 else {}
 
 
 def _about(name: str) -> dict:
@@ -135,22 +104,8 @@ def _about(name: str) -> dict:
     }
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(iter(models), "") or platform.processor() or platform.machine()
-
-
 def _versions(metrics: Sequence[str], coders: Sequence[Coder]) -> dict[str, str]:
     """Of Python packages that are installed, and of codecs that can tell theirs."""
     judges = [need.name for name in metrics for need in METRICS[name].needs]
-    found = {}
-    for package in dict.fromkeys([*PACKAGES, *judges]):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found | {coder.name: told for coder in coders if (told := coder.version())}
+    told = {coder.name: told for coder in coders if (told := coder.version())}
+    return versions([*PACKAGES, *judges]) | told

@@ -1,12 +1,16 @@
 """Figures of a codec out of figures of clips."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
 from vqaudio.evaluation.judging import Judged
 from vqaudio.evaluation.peers.coder import Coder
+
+T = TypeVar("T")
 
 RESAMPLES = 2000
 """Bootstrap resamples behind an interval."""
@@ -51,6 +55,15 @@ def clip_entry(one: Judged) -> dict:
         "weights": _finite(one.weights),
         "spoilt": one.spoilt,
     }
+
+
+def by_folder(clips: Sequence[T], path: Callable[[T], str]) -> dict[str, list[T]]:
+    """Clips by the first folder of their path, "." for none; nothing where all have the same."""
+    groups: dict[str, list[T]] = {}
+    for clip in clips:
+        folders = PurePosixPath(path(clip)).parts[:-1]
+        groups.setdefault(folders[0] if folders else ".", []).append(clip)
+    return groups if len(groups) > 1 else {}
 
 
 def statistics(values: Sequence[float], weights: Sequence[float] | None = None) -> dict:
