@@ -251,7 +251,8 @@ def test_hostile_numbers_with_good_checksums_are_refused():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"flags": 1},
+        {"flags": 1},  # and no fingerprint of a prior
+        {"flags": 2},
         {"flags": 128},
         {"k": 0},
         {"k": 1},

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.bigram import FINGERPRINT, Bigram, bigram_coder, habits
+from tests.conftest import SPEECH
 from tests.test_codes import make_codes
 from tests.test_container import Trickle, end_bytes, seal, to_bytes
 from tests.test_entropy import decode_by_the_book
+from vqaudio import audio, load_codec
 from vqaudio.codes import Codes
 from vqaudio.container import BLOCK_CODES, Header, Reader, Writer
 from vqaudio.entropy import EntropyCoder
@@ -110,6 +112,18 @@ def test_the_file_is_what_the_specification_says():
     assert data == written_by_the_book(codes, BLOCK_CODES, "H", SMALL)
     ((count, payload),) = blocks_of(data, codes)
     assert decode_by_the_book(payload, SMALL.model, 2, count) == codes.indices.tolist()
+
+
+def test_speech_comes_back():
+    """By a prior that has heard the one clip, of the released codec."""
+    codec = load_codec("speech64", "cpu")
+    heard, other = (codec.encode(*audio.read(path)) for path in sorted(SPEECH.glob("*.flac"))[:2])
+    coder = EntropyCoder(Bigram(heard.indices.numpy(), 512), FINGERPRINT)
+    for codes in (heard, other):
+        data = coded(codes, coder)
+        assert len(data) <= len(to_bytes(codes))
+        assert np.array_equal(decoded(data, coder), codes.indices)
+    assert len(coded(heard, coder)) < 0.8 * len(to_bytes(heard))
 
 
 def test_blocks_decode_alone():

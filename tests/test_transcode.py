@@ -10,9 +10,11 @@ import pytest
 import soundfile
 import torch
 
+from tests.bigram import unigram_model
 from tests.small import small_model
-from vqaudio import Codec, Codes
+from vqaudio import Codec, Codes, Prior
 from vqaudio.audio import read
+from vqaudio.entropy import EntropyCoder
 from vqaudio.errors import AudioError, ContainerError, ModelError
 from vqaudio.transcode import decode_file, encode_file
 
@@ -86,6 +88,49 @@ def test_progress_ends_at_the_end(make_wav, tmp_path):
     assert calls[-1] == (seconds, seconds)
     decode_file(CODEC, tmp_path / "a.vqc", tmp_path / "a.wav", lambda *now: calls.append(now))
     assert calls[-1] == (seconds, seconds)
+
+
+def test_entropy_coded_files_are_the_same_but_smaller(make_wav, tmp_path):
+    source = make_wav(seconds=15)  # three blocks
+    codes = CODEC.encode(*read(source))
+    prior = Prior(unigram_model(codes.indices), {"codec": CODEC.fingerprint.hex()})
+    coder = prior.coder()
+    plain = encode_file(CODEC, source, tmp_path / "a.vqc")
+    coded = encode_file(CODEC, source, tmp_path / "b.vqc", coder=coder)
+    assert coded.num_bytes == (tmp_path / "b.vqc").stat().st_size < plain.num_bytes
+    codes.save(tmp_path / "c.vqc", entropy=prior)
+    assert (tmp_path / "b.vqc").read_bytes() == (tmp_path / "c.vqc").read_bytes()
+    calls = []
+    done = decode_file(
+        CODEC,
+        tmp_path / "b.vqc",
+        tmp_path / "b.wav",
+        lambda *now: calls.append(now),
+        coder_for=lambda fingerprint: {prior.fingerprint: coder}[fingerprint],
+    )
+    decode_file(CODEC, tmp_path / "a.vqc", tmp_path / "a.wav")
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert done == coded
+    assert calls == sorted(calls)
+    assert len(calls) > 40
+    assert calls[-1] == (done.seconds, done.seconds)
+
+
+def test_damage_to_what_is_decoded_late_leaves_nothing(make_wav, tmp_path):
+    """Checksums that agree, and a payload that no encoder writes, in the last of the blocks."""
+    encode_file(CODEC, make_wav(), tmp_path / "a.vqc")
+    codes = Codes.load(tmp_path / "a.vqc")
+    coder = Prior(unigram_model(codes.indices), {"codec": CODEC.fingerprint.hex()}).coder()
+
+    class Faulty(EntropyCoder):
+        def encode(self, block):
+            return super().encode(block) + b"\0"
+
+    faulty = Faulty(coder.model, coder.fingerprint)
+    encode_file(CODEC, make_wav(), tmp_path / "b.vqc", coder=faulty)
+    with pytest.raises(ContainerError, match="damaged"):
+        decode_file(CODEC, tmp_path / "b.vqc", tmp_path / "b.wav", coder_for=lambda _: coder)
+    assert left(tmp_path, "a.vqc", "b.vqc", "speech.wav")
 
 
 def left(folder: Path, *names: str) -> bool:
