@@ -40,7 +40,7 @@ def _files(report: dict) -> Iterator[list[str]]:
             _number(told["bitrate"], 0),
             _number(told["bits_per_code"], 3),
             _percent(told["saving"]["mean"]),
-            _ends(told["saving"], 3),
+            _ends(told["saving"], 1, scale=100),
             _percent(told["overhead"], 2),
             _number(told["encode_rtf"], 4),
             _number(told["decode_rtf"], 4),
@@ -97,10 +97,12 @@ def _columns(rows: Iterator[list[str]]) -> Iterator[str]:
         yield "  ".join([row[0].ljust(len(first)), *others]).rstrip()
 
 
-def _ends(told: dict, digits: int, sign: str = "") -> str:
-    if told["low"] is None:
+def _ends(told: dict, digits: int, sign: str = "", scale: float = 1) -> str:
+    """Of an interval; nothing where there is none, or no width in it."""
+    low, high = told["low"], told["high"]
+    if low is None or low == high:
         return ""
-    return f"{told['low']:{sign}.{digits}f}..{told['high']:{sign}.{digits}f}"
+    return f"{scale * low:{sign}.{digits}f}..{scale * high:{sign}.{digits}f}"
 
 
 def _many(number: int, what: str) -> str:
