@@ -160,6 +160,16 @@ def test_a_file_that_gains_nothing_is_a_packed_one():
         assert coded(codes) == to_bytes(codes)
 
 
+def test_a_prior_that_is_all_wrong_does_no_harm():
+    """Its payload would have 122 kB: more than fit the two bytes of the size."""
+    wrong = Bigram(np.zeros((1, 9), np.int64), 16)
+    wrong.table = torch.full((17, 16), -9999, dtype=torch.int32)
+    wrong.table[:, 0] = 0
+    codes = make_codes((BLOCK_CODES * 64,) * 32, 16000, 16)
+    codes = replace(codes, indices=codes.indices.clamp_min(1), levels=(-20.0,) * 32)
+    assert coded(codes, EntropyCoder(wrong, FINGERPRINT)) == to_bytes(codes)
+
+
 def test_blocks_that_gain_nothing_are_packed():
     codes = habitual(1, 5 * BLOCK_CODES)
     noise = torch.randint(512, (1, BLOCK_CODES), generator=torch.Generator().manual_seed(0))

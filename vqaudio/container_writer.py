@@ -29,7 +29,7 @@ class Writer:
     """
 
     def __init__(self, stream: BinaryIO, header: Header, coder: EntropyCoder | None = None) -> None:
-        self.header = replace(header, prior=None)
+        self.header = replace(header, prior=None)  # the first block decides whether it has one
         self.num_codes = 0
         self.num_bytes = 0
         self._stream = stream
@@ -81,15 +81,17 @@ class Writer:
 
     def _put_block(self, block: np.ndarray) -> None:
         count = block.shape[1]
-        record = COUNT.pack(count) + pack(block, self.header.bits_per_code)
+        payload = pack(block, self.header.bits_per_code)
+        record = COUNT.pack(count) + payload
         if self._coder is not None:
-            payload = self._coder.encode(block)
+            coded = self._coder.encode(block)
             size = size_field(self.header, count)
-            coded = COUNT.pack(count | CODED) + size.pack(len(payload)) + payload
+            saved = len(payload) - len(coded) - size.size
             if not self.num_bytes:
-                self._begin(saved=len(record) - len(coded))
-            if self.header.prior and len(coded) < len(record):
-                record = coded
+                self._begin(saved)
+            # Not even built where it is larger: its size need not fit the field.
+            if self.header.prior and saved > 0:
+                record = COUNT.pack(count | CODED) + size.pack(len(coded)) + coded
         self._put(record)
 
     def _begin(self, saved: int) -> None:

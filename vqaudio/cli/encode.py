@@ -26,13 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--keep-channels", action="store_true", help="code each channel, not the mean of all"
     )
     arguments.add_argument(
-        "--entropy", action="store_true", help="entropy-code: smaller files, the same codes"
+        "--entropy", action="store_true", help="entropy-code: smaller files, the same codes, slower"
     )
     arguments.add_argument(
         "--prior",
         metavar="PRIOR",
-        help="entropy-code with this prior: name of a packaged one, or a folder that holds one "
-        "(default: that of the model)",
+        help="as --entropy, with this prior and not the model's own: name of a packaged one, or a "
+        "folder that holds one",
     )
     options = arguments.parse_args(argv)
     common.check_output(arguments, options)
