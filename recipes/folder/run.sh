@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# From a folder of speech to a codec: recipes/folder/README.md
+# From a folder of speech to a codec and its prior: recipes/folder/README.md
 #   recipes/folder/run.sh --audio-dir DIR [options] [Hydra overrides for stage 1, e.g. model=speech128]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # In a checkout that tools/demo or tools/test has set up, its programs; else those in PATH.
 [[ -d $here/../../.venv/bin ]] && PATH="$here/../../.venv/bin:$PATH"
 
-stage=0 stop_stage=4 audio_dir= held_out_dir= tag=mine nproc=1 about= install=
+stage=0 stop_stage=7 audio_dir= held_out_dir= tag=mine nproc=1 copies=1 about= prior_about= install=
+prior=() integer=()
 usage() {
     cat >&2 <<EOF
 usage: $0 --audio-dir DIR [--held-out-dir DIR] [--stage N] [--stop-stage M] [--tag NAME]
-          [--nproc N] [--about JSON] [--install NAME] [HYDRA_OVERRIDE...]
+          [--nproc N] [--copies N] [--prior OVERRIDE] [--integer OVERRIDE]
+          [--about JSON] [--prior-about JSON] [--install NAME] [HYDRA_OVERRIDE...]
 EOF
     exit 2
 }
@@ -23,7 +25,11 @@ while [[ $# -gt 0 && $1 == --* ]]; do
         --held-out-dir) held_out_dir=$2 ;;
         --tag) tag=$2 ;;
         --nproc) nproc=$2 ;;
+        --copies) copies=$2 ;;
+        --prior) prior+=("$2") ;;
+        --integer) integer+=("$2") ;;
         --about) about=$2 ;;
+        --prior-about) prior_about=$2 ;;
         --install) install=$2 ;;
         *) usage ;;
     esac
@@ -34,6 +40,22 @@ data=${VQAUDIO_DATA:-$here/data} run=${VQAUDIO_EXP:-$here/exp}/$tag
 wanted() { [[ $stage -le $1 && $1 -le $stop_stage ]]; }
 # Several processes only where asked for: one needs no process group.
 launch() { if [[ $nproc -gt 1 ]]; then torchrun --nproc-per-node "$nproc" -m "$@"; else python -m "$@"; fi; }
+
+# OUTPUT OVERRIDE...: one training of a prior on this run's codes, and the model that comes of it.
+train_prior() {
+    local output=$1
+    shift
+    launch vqaudio.cli.train --config-name train_prior "data.train='$run/codes/train'" \
+        "data.held_out='$run/codes/held-out'" "data.codec='$run/model'" "output='$output'" "$@"
+    python -m vqaudio.training.export_prior "$output" "$output/model"
+}
+# FOLDER NAME: into the package itself, where its name finds it.
+into_package() {
+    local pretrained
+    pretrained=$(python -c 'import vqaudio.pretrained as p; print(p.HERE)')
+    mkdir -p "$pretrained/$2"
+    cp "$1/"*.safetensors "$1/card.json" "$pretrained/$2/"
+}
 
 if wanted 0; then
     echo "stage 0: decode, resample, trim, measure"
@@ -50,7 +72,7 @@ if wanted 1; then
 fi
 if wanted 2; then
     echo "stage 2: encode the corpus"
-    launch vqaudio.data.encode_corpus "$run/model" "$data/train" "$run/codes/train"
+    launch vqaudio.data.encode_corpus "$run/model" "$data/train" "$run/codes/train" --copies "$copies"
     launch vqaudio.data.encode_corpus "$run/model" "$data/held-out" "$run/codes/held-out"
 fi
 if wanted 3; then
@@ -66,10 +88,25 @@ if wanted 4; then
     fi
     python -m vqaudio.training.package "$run/model" "$run/release" \
         ${about:+--about "$about"} --scorecard "$run/scorecard.json"
-    if [[ -n $install ]]; then
-        pretrained=$(python -c 'import vqaudio.pretrained as p; print(p.HERE)')
-        mkdir -p "$pretrained/$install"
-        cp "$run/release/"*.safetensors "$run/release/card.json" "$pretrained/$install/"
-    fi
+    [[ -z $install ]] || into_package "$run/release" "$install"
     echo "the model is in $run/release; use it with -m, or vqaudio.load_codec"
+fi
+if wanted 5; then
+    echo "stage 5: train a prior on the codes"
+    train_prior "$run/prior-float" "${prior[@]}"
+fi
+if wanted 6; then
+    echo "stage 6: train it on in integers"
+    train_prior "$run/prior-integer" training=prior_integer \
+        "initial='$run/prior-float/model'" "${integer[@]}"
+fi
+if wanted 7; then
+    echo "stage 7: evaluate and package the prior"
+    vqaudio-evaluate -m "$run/model" --prior "$run/prior-float/model" "$run/prior-integer/model" \
+        --train-codes "$run/codes/train" -o "$run/prior-scorecard.json" "$data/held-out-audio"
+    python -m vqaudio.training.package "$run/prior-integer/model" "$run/prior-release" \
+        --name "${install:-$tag}-prior" ${prior_about:+--about "$prior_about"} \
+        --scorecard "$run/prior-scorecard.json"
+    [[ -z $install ]] || into_package "$run/prior-release" "$install-prior"
+    echo "the prior is in $run/prior-release; use it with --prior, or vqaudio.load_prior"
 fi

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from vqaudio.codec import Codec
 from vqaudio.data.manifest import Corpus
+from vqaudio.prior import Prior
 
 ROOT = Path(__file__).parents[2]
 TINY = [
@@ -22,6 +23,12 @@ TINY = [
     "training.crops.batch_size=2",
     "training.quantize_from=10",
     "training.codebook.kmeans_vectors=600",
+    "training.precision=fp32",
+]
+TINY_NETWORK = "model.network={width: 8, skip: 8, kernel: 2, dilations: [1, 2], cycles: 1}"
+TINY_PRIOR = [
+    "training.loop={steps: 20, log_every: 10, eval_every: 20, num_workers: 0, threads: 1}",
+    "training.chunks={batch_size: 2, length: 64}",
     "training.precision=fp32",
 ]
 
@@ -44,7 +51,11 @@ def recipe(tmp_path_factory, speech):
 
     def run(*arguments, overrides=TINY):
         command = [ROOT / "recipes/folder/run.sh", "--audio-dir", root / "audio"]
-        command += ["--held-out-dir", root / "held-out", "--tag", "tiny", *arguments, *overrides]
+        command += ["--held-out-dir", root / "held-out", "--tag", "tiny", "--copies", "2"]
+        command += ["--prior", TINY_NETWORK]
+        for override in TINY_PRIOR:
+            command += ["--prior", override, "--integer", override]
+        command += [*arguments, *overrides]
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
     return run, root
@@ -52,7 +63,11 @@ def recipe(tmp_path_factory, speech):
 
 def test_every_stage_runs_and_runs_again(recipe):
     run, root = recipe
-    done = run("--about", ROOT / "recipes/folder/speech64.about.json")
+    about = ROOT / "recipes/folder"
+    done = run(
+        *("--about", about / "speech64.about.json"),
+        *("--prior-about", about / "speech64-prior.about.json"),
+    )
     assert done.returncode == 0, done.stderr
     exp = root / "exp" / "tiny"
     assert {c.speaker for c in Corpus(root / "data" / "train").clips} == {"anna", "bert"}
@@ -67,8 +82,19 @@ def test_every_stage_runs_and_runs_again(recipe):
     assert str(root) not in json.dumps(card)  # a card travels: no paths of the machine
     codec = Codec.load(exp / "release")
     assert codec.fingerprint == Codec.load(exp / "model").fingerprint
+    prior = Prior.load(exp / "prior-release")
+    prior.check(codec)
+    assert prior.exact
+    assert prior.card["name"] == "tiny-prior"
+    assert prior.card["code_licence"] == "Apache-2.0"
+    assert prior.card["training"]["steps"] == 20
+    assert prior.card["data"]["speakers"] == 2
+    figures = prior.card["held_out"]["bits_per_code"]
+    assert figures["tiny-prior"]["mean"] > 0
+    assert "prior-float" in figures
+    assert str(root) not in json.dumps(prior.card)
 
-    again = run()
+    again = run("--stop-stage", "4")
     assert again.returncode == 0, again.stderr
     assert "step 10/" not in again.stdout  # nothing was left to train
 
