@@ -25,7 +25,7 @@ def test_wheel_carries_configurations_and_weights(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "configs").rglob("*.yaml"):
         assert f"vqaudio/{path.relative_to(ROOT)}" in names
-    for model in pretrained.names():
+    for model in pretrained.names() + pretrained.prior_names():
         assert f"vqaudio/pretrained/{model}/model.safetensors" in names
         assert f"vqaudio/pretrained/{model}/card.json" in names
     assert not [name for name in names if name.startswith(("tests", "recipes", "tools"))]

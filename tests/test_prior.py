@@ -152,6 +152,15 @@ def test_floating_point_does_not_compress(prior):
         prior.coder()
 
 
+def test_integers_do(codec, codes):
+    prior = prior_for(codec, "integer")
+    coder = prior.coder()
+    payload = coder.encode(codes.indices)
+    (block,) = coder.decode([payload], [codes.indices.shape[1]], 1)
+    assert torch.equal(torch.as_tensor(block), codes.indices)
+    assert 8 * len(payload) == pytest.approx(float(prior.bits(codes).sum()), rel=0.05)
+
+
 @every_kind
 def test_bits_in_pieces_are_those_of_one_pass(network, codec, speech, monkeypatch):
     wave, rate = speech
