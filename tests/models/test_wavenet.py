@@ -20,7 +20,7 @@ def test_a_layer_is_the_gated_convolution_of_the_paper():
 def test_default_sees_some_seconds_back():
     """500 to 1000 codes, which is 2 to 4 seconds at 250 a second."""
     network = WaveNet(WaveNetConfig())
-    assert network.receptive_field == 1 + 2 * 121 * 3 == 727
+    assert network.receptive_field == 1 + 2 * 85 * 3 == 511
 
 
 def test_memory_of_a_state_does_not_grow():
@@ -32,3 +32,11 @@ def test_memory_of_a_state_does_not_grow():
             network.step(torch.randn(2, 8), state)
     assert [ring.shape for ring in state.rings] == sizes
     assert sum(len(ring) for ring in state.rings) == network.receptive_field - 1
+
+
+def test_a_condition_of_some_steps_is_one_of_each_of_them():
+    torch.manual_seed(0)
+    network = WaveNet(WaveNetConfig(width=8, skip=8, dilations=(1, 3), cycles=1), 5)
+    x, condition = torch.randn(2, 12, 8), torch.randn(2, 4, 5)
+    expected = network(x, condition.repeat_interleave(3, dim=1))
+    torch.testing.assert_close(network(x, condition), expected)

@@ -44,7 +44,8 @@ class WaveNet(nn.Module):
     """A causal network: what comes out at a step depends on inputs up to that step alone.
 
     Shapes: [B, N, input_width] -> [B, N, output_width]. A condition, if `condition_width` is not 0,
-    enters every gate: [B, 1, condition_width] for all steps or [B, N, condition_width] for each.
+    enters every gate: [B, M, condition_width], of which each item goes with N / M steps, one after
+    the other. So M is 1 for one condition of all steps, N for one of each.
     """
 
     def __init__(self, config: WaveNetConfig, condition_width: int = 0):
@@ -137,8 +138,16 @@ class GatedLayer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         gates = linear(torch.cat(taps, dim=-1), self.taps)
         if self.condition is not None:
-            gates = gates + linear(condition, self.condition)
+            gates = _add_repeated(gates, linear(condition, self.condition))
         signal, gate = gates.chunk(2, dim=-1)
         out = linear(torch.tanh(signal) * torch.sigmoid(gate), self.out)
         residual, skip = out.split(self.split, dim=-1)
         return x + residual, skip
+
+
+def _add_repeated(x: Tensor, condition: Tensor) -> Tensor:
+    """x [B, N, C] + condition [B, M, C], each item of which goes with N / M steps; or of one step."""
+    if x.ndim == 2 or condition.shape[1] in (1, x.shape[1]):
+        return x + condition
+    steps = x.unflatten(1, (condition.shape[1], -1))
+    return (steps + condition.unsqueeze(2)).flatten(1, 2)
