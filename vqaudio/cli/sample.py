@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vqaudio.prior import Prior
 
 PROG = "vqaudio-sample"
-COUNT, SECONDS, TEMPERATURE, TOP_P = 4, 5.0, 1.0, 0.95
+COUNT, SECONDS, TEMPERATURE = 4, 5.0, 1.0
 """What is done unless asked otherwise."""
 MAX_COUNT, MAX_SECONDS, MAX_TEMPERATURE = 9999, 3600, 100
 
@@ -84,9 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--top-p",
         type=_above_0(1),
-        default=TOP_P,
         metavar="P",
-        help="draw from the most probable codes, of probability P together (%(default)s)",
+        help="draw from the most probable codes, of probability P together (all; below 1, samples "
+        "tend to fall silent, since pauses are what is most probable)",
     )
     add("--seed", type=_whole(0, (1 << 63) - 1), default=0, help="of the random numbers (0)")
     add(
