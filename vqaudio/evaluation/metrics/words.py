@@ -43,6 +43,13 @@ def num_words(reference: np.ndarray) -> float:
     return float(len(_original(reference)[1]))
 
 
+def transcribe(wave: np.ndarray) -> str:
+    """What the recogniser hears in a wave, float [T] at 16 kHz, as it writes it; "" under SHORTEST."""
+    if len(wave) < SHORTEST * SAMPLE_RATE or not wave.any():
+        return ""
+    return _text(wave, _cut(wave))
+
+
 def normalise(text: str) -> list[str]:
     """The words of a text, lower case, without punctuation: "Don't - O'Neill" is dont, oneill."""
     return re.findall(r"\w+", re.sub(r"['’]", "", text.lower()))
@@ -84,9 +91,12 @@ def _cut(wave: np.ndarray) -> list[int]:
 
 
 def _transcribe(wave: np.ndarray, ends: list[int]) -> list[str]:
+    return normalise(_text(wave, ends))
+
+
+def _text(wave: np.ndarray, ends: list[int]) -> str:
     pieces = np.split(wave.astype(np.float32), ends[:-1])
-    lines = [line.text for piece in pieces for line in _recogniser()(piece)]
-    return normalise(" ".join(lines))
+    return " ".join(line.text for piece in pieces for line in _recogniser()(piece))
 
 
 @lru_cache(maxsize=1)
