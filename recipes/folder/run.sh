@@ -47,7 +47,9 @@ train_prior() {
     shift
     launch vqaudio.cli.train --config-name train_prior "data.train='$run/codes/train'" \
         "data.held_out='$run/codes/held-out'" "data.codec='$run/model'" "output='$output'" "$@"
-    python -m vqaudio.training.export_prior "$output" "$output/model"
+    # Not the last one: a prior learns a small corpus by heart, and then knows less of other speech.
+    python -m vqaudio.training.export_prior "$output" "$output/model" \
+        --checkpoint "$output/checkpoints/best.pt"
 }
 # FOLDER NAME: into the package itself, where its name finds it.
 into_package() {

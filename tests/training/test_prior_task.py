@@ -213,6 +213,14 @@ def test_yaml_mirrors_the_dataclasses():
         assert values == yaml.safe_load(yaml.safe_dump(plain(config.to_dict())))
 
 
+@pytest.mark.parametrize("experiment", ["speech64-prior", "speech128-prior"])
+def test_experiments_start_from_the_codebook(experiment):
+    model, training = compose_both([f"experiment={experiment}"])
+    assert model == CodeModelConfig()
+    assert training.codebook_start
+    assert training.loop.steps % training.loop.eval_every == 0
+
+
 def plain(values):
     """Tuples as YAML has them."""
     if isinstance(values, dict):
