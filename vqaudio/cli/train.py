@@ -2,6 +2,7 @@
 
 vqaudio-train data.train=corpus/train data.held_out=corpus/held-out output=exp/mine
 vqaudio-train --config-name train_prior data.train=codes/train data.held_out=codes/held-out output=...
+vqaudio-train --config-name train_waveform data.train=corpus/train data.held_out=... output=...
 torchrun --nproc-per-node 4 -m vqaudio.cli.train ...
 """
 
@@ -21,20 +22,24 @@ from vqaudio.data.manifest import Corpus
 from vqaudio.errors import VqaudioError
 from vqaudio.models.code_model import CodeModelConfig
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
+from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.training import distributed, initial, initial_prior
 from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
 from vqaudio.training.held_out_codes import HeldOutCodes
+from vqaudio.training.held_out_waves import HeldOutWaves
 from vqaudio.training.loop import LoopConfig, Progress, Task, restore, train
 from vqaudio.training.prior import PriorTask, PriorTrainingConfig
+from vqaudio.training.waveform import WaveformTask, WaveformTrainingConfig
 
 
 def run(cfg: DictConfig) -> int:
     """One training run; the exit status. Raises VqaudioError, OSError or ValueError for what the user
     can mend."""
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    loop, make_task = (_prior if values.get("task") == "prior" else _codec)(values)
+    plan = {"codec": _codec, "prior": _prior, "waveform": _waveform}[values.get("task", "codec")]
+    loop, make_task = plan(values)
     if loop.threads:
         torch.set_num_threads(loop.threads)
     directory = Path(values["output"])
@@ -79,6 +84,22 @@ def _prior(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
         start = initial_prior.load(values["initial"], model, corpus.fingerprint)
         config = model or start.config
         return PriorTask(config, training, corpus, held_out, device, start)
+
+    return training.loop, make_task
+
+
+def _waveform(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
+    model = WaveformVQVAEConfig.from_dict(values["model"])
+    training = from_dict(WaveformTrainingConfig, values["training"])
+
+    def make_task(device: torch.device) -> WaveformTask:
+        corpus = Corpus(values["data"]["train"])
+        held_out = HeldOutWaves(
+            Corpus(values["data"]["held_out"]),
+            hop=WaveformVQVAE(model).hop,
+            seconds_shown=training.seconds_shown,
+        )
+        return WaveformTask(model, training, corpus, held_out, device)
 
     return training.loop, make_task
 

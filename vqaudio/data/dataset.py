@@ -1,7 +1,9 @@
 """Crops of speech for training: which crop a step gets is a function of seed, step and rank."""
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vqaudio.data.balance import SpeakerBalance, rows_of_rank
-from vqaudio.data.manifest import Corpus
+from vqaudio.data.manifest import Clip, Corpus
 from vqaudio.level import gain_for
 
 
@@ -60,8 +62,7 @@ class Crops(Dataset):
 
     def crop(self, step: int, row: int) -> np.ndarray:
         """float32 [T]: a stretch of one clip, or a short clip somewhere in silence."""
-        random = np.random.default_rng((self.seed, step, row))
-        clip = self.balance.draw(random)
+        clip, random = self._draw(step, row)
         gain = gain_for(clip.level + random.uniform(-1, 1) * self.config.level_jitter)
         slack = clip.num_samples - self.length
         start = int(random.integers(abs(slack) + 1))
@@ -70,6 +71,29 @@ class Crops(Dataset):
         crop = np.zeros(self.length, dtype=np.float32)
         crop[start : start + clip.num_samples] = gain * self.corpus.samples(clip)
         return crop
+
+    def speaker(self, step: int, row: int) -> str:
+        """Whose voice `crop` is."""
+        return self._draw(step, row)[0].speaker
+
+    def _draw(self, step: int, row: int) -> tuple[Clip, np.random.Generator]:
+        random = np.random.default_rng((self.seed, step, row))
+        return self.balance.draw(random), random
+
+
+class SpeakerCrops(Crops):
+    """As Crops, with who speaks: item n is (wave [B, T], int64 [B], places in `speakers`).
+
+    speakers: all of the corpus.
+    """
+
+    def __init__(self, *arguments: Any, speakers: Sequence[str], **named: Any):
+        super().__init__(*arguments, **named)
+        self.places = {speaker: i for i, speaker in enumerate(speakers)}
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        places = [self.places[self.speaker(step, row)] for row in self.rows]
+        return super().__getitem__(step), torch.tensor(places)
 
 
 def batches(crops: Crops, steps: range, num_workers: int, pin_memory: bool) -> DataLoader:

@@ -116,7 +116,16 @@ class WaveformDecoder(nn.Module):
 
         The same generator state gives the same samples, those that `nll` predicts.
         """
-        condition = self.condition(vectors, speaker)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self._sample(self.condition(vectors, speaker), generator, temperature, progress)
+
+    def _sample(
+        self,
+        condition: Tensor,
+        generator: torch.Generator | Sequence[torch.Generator] | None,
+        temperature: float,
+        progress: Progress | None,
+    ) -> Tensor:
         batch, codes, _ = condition.shape
         sampler = WaveNetSampler(self.samples, batch, self.hop, CODES_AT_ONCE, temperature)
         uniform = draws(codes * self.hop, batch, generator).to(condition.device)

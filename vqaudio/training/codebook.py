@@ -1,5 +1,6 @@
 """How a codebook learns beyond its gradient: k-means start, moving averages, restart of dead codes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +64,17 @@ class CodebookLearner(nn.Module):
         self.counts.copy_(share / len(vectors) * size)
         distributed.broadcast(self.counts)
         self.sums.copy_(self.codebook * self.counts.unsqueeze(-1))
+
+    @torch.no_grad()
+    def start_at(self, encode: Callable[[int], Tensor], n: int, seed: int) -> None:
+        """The same, of as many vectors as the configuration says. encode(i): encoder outputs
+        [B, N, D], as compared, of this rank's batch of step i; called for steps n, n + 1, ..."""
+        vectors: list[Tensor] = []
+        while sum(len(v) for v in vectors) < self.config.kmeans_vectors:
+            z = encode(n + len(vectors))
+            # Gathered batch by batch, so that the order does not depend on the number of ranks.
+            vectors.append(distributed.gather_rows(z.flatten(0, 1)))
+        self.start(torch.cat(vectors), seed)
 
     @torch.no_grad()
     def learn(self, z: Tensor, indices: Tensor, generator: torch.Generator) -> dict[str, float]:

@@ -229,17 +229,14 @@ class CodecTask:
         """The same on every rank and after every resume."""
         return torch.Generator().manual_seed(self.config.loop.seed * 1_000_003 + n)
 
-    @torch.no_grad()
     def _start_codebook(self, n: int) -> None:
-        """k-means on encoder outputs of the batches that steps n, n + 1, ... will see."""
-        vectors, wanted = [], self.config.codebook.kmeans_vectors
-        while sum(len(v) for v in vectors) < wanted:
-            wave = self.crops[n + len(vectors)].to(self.device)
+        def encode(i: int) -> Tensor:
             with self._autocast():
-                z = self.model.quantizer.on_sphere(self.model.encoder(wave))
-            # Gathered batch by batch, so that the order does not depend on the number of ranks.
-            vectors.append(distributed.gather_rows(z.flatten(0, 1)))
-        self.learner.start(torch.cat(vectors), self.config.loop.seed)
+                return self.model.quantizer.on_sphere(
+                    self.model.encoder(self.crops[i].to(self.device))
+                )
+
+        self.learner.start_at(encode, n, self.config.loop.seed)
         self.averaged.n_averaged.zero_()  # the average restarts with the codebook
 
     def evaluate(self, n: int, writer: SummaryWriter) -> float:

@@ -1,0 +1,114 @@
+"""How well a WaveNet decoder predicts speech that it does not train on, and whether codes help it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from vqaudio.data.manifest import Corpus
+from vqaudio.errors import ModelError
+from vqaudio.level import gain_for
+from vqaudio.models.waveform_vqvae import WaveformVQVAE
+from vqaudio.training.codebook import perplexity
+
+
+class HeldOutWaves:
+    """The first `seconds` of up to `clips` clips, spread over the corpus; of `shown` of them the first
+    `seconds_shown` are drawn anew from their codes, for TensorBoard."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        *,
+        hop: int,
+        clips: int = 16,
+        seconds: float = 3.0,
+        shown: int = 2,
+        seconds_shown: float = 1.0,
+    ):
+        self.sample_rate, self.shown = corpus.sample_rate, shown
+        self.codes_shown = round(seconds_shown * corpus.sample_rate / hop)
+        self.waves: list[tuple[Tensor, str]] = []
+        long_enough = [c for c in corpus.clips if c.num_samples >= hop]
+        for i in range(min(clips, len(long_enough))):
+            clip = long_enough[i * len(long_enough) // min(clips, len(long_enough))]
+            length = min(clip.num_samples, round(seconds * corpus.sample_rate)) // hop * hop
+            wave = torch.from_numpy(corpus.samples(clip, 0, length))
+            self.waves.append((gain_for(clip.level) * wave, clip.speaker))
+
+    @torch.inference_mode()
+    def judge(
+        self,
+        model: WaveformVQVAE,
+        speakers: Sequence[str] | None,
+        n: int,
+        writer: SummaryWriter,
+        quantize: bool = True,
+    ) -> float:
+        """Mean bits per sample, which is also logged: told the codes, the same codes in a random order,
+        and no codes. A decoder that these are one to has learned to do without.
+
+        speakers: of the model, None for a decoder that is not told. Raises ModelError if none of the
+        clips is by one of them.
+        """
+        clips = [
+            (wave, None if speakers is None else speakers.index(speaker))
+            for wave, speaker in self.waves
+            if speakers is None or speaker in speakers
+        ]
+        if not clips:
+            raise ModelError("none of the held-out clips is by a speaker that the model knows")
+        totals = {"bits": 0.0, "bits_shuffled": 0.0, "bits_zeroed": 0.0}
+        samples, counts = 0, torch.zeros(model.codebook_size)
+        for i, (wave, speaker) in enumerate(clips):
+            told, vectors, indices = _encode(model, wave, speaker, quantize)
+            if indices is not None:
+                counts += torch.bincount(indices.flatten().cpu(), minlength=len(counts))
+            order = torch.randperm(vectors.shape[1], generator=torch.Generator().manual_seed(i))
+            for name, heard in (
+                ("bits", vectors),
+                ("bits_shuffled", vectors[:, order.to(vectors.device)]),
+                ("bits_zeroed", torch.zeros_like(vectors)),
+            ):
+                wave = wave.to(vectors.device)
+                totals[name] += model.decoder.nll(heard, wave[None], told).double().sum().item()
+            samples += len(wave)
+            if i < self.shown and self.codes_shown:
+                self._show(i, model, wave, vectors, told, n, writer)
+        for name, total in totals.items():
+            writer.add_scalar(f"held-out/{name}", total / samples, n)
+        if quantize:
+            writer.add_scalar("held-out/codes_used", (counts > 0).float().mean(), n)
+            writer.add_scalar("held-out/perplexity", perplexity(counts), n)
+        return totals["bits"] / samples
+
+    def _show(
+        self,
+        i: int,
+        model: WaveformVQVAE,
+        wave: Tensor,
+        vectors: Tensor,
+        speaker: Tensor | None,
+        n: int,
+        writer: SummaryWriter,
+    ) -> None:
+        # The same random numbers each time, and none of those that training draws.
+        generator = torch.Generator().manual_seed(0)
+        drawn = model.decoder.sample(vectors[:, : self.codes_shown], speaker, generator)[0]
+        for name, shown in (("original", wave[: len(drawn)]), ("decoded", drawn)):
+            shown = shown.clamp(-1, 1).cpu()
+            writer.add_audio(f"held-out/{i}/{name}", shown, n, self.sample_rate)
+
+
+def _encode(
+    model: WaveformVQVAE, wave: Tensor, speaker: int | None, quantize: bool
+) -> tuple[Tensor | None, Tensor, Tensor | None]:
+    """Speaker [1], vectors [1, N, D] and indices [1, N] of a clip, on the model's device."""
+    device = model.quantizer.codebook.device
+    told = None if speaker is None else torch.tensor([speaker], device=device)
+    z = model.quantizer.on_sphere(model.encoder(wave.to(device)[None]))
+    if not quantize:
+        return told, z, None
+    quantized = model.quantizer(z)
+    return told, quantized.vectors, quantized.indices

@@ -1,0 +1,193 @@
+"""Training the paper's model: encoder, codebook and WaveNet decoder by the likelihood of samples."""
+
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from vqaudio.config import differences
+from vqaudio.data.dataset import CropConfig, SpeakerCrops, batches
+from vqaudio.data.manifest import Corpus
+from vqaudio.errors import ModelError
+from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
+from vqaudio.training import distributed
+from vqaudio.training.codebook import CodebookConfig, CodebookLearner
+from vqaudio.training.codec import OptimizerConfig
+from vqaudio.training.held_out_waves import HeldOutWaves
+from vqaudio.training.loop import LoopConfig
+from vqaudio.training.schedule import trapezoid
+
+
+@dataclass(frozen=True)
+class WaveformLossConfig:
+    """Weights beside the likelihood, which counts as the mean of bits per sample."""
+
+    beta: float = 0.25
+    codebook: float = 1.0
+
+
+@dataclass(frozen=True)
+class WaveformTrainingConfig:
+    """`quantize_from`: until this step the decoder is told unquantised vectors. `average_decay`: of the
+    moving average of the weights, which is what is evaluated. `precision`: bf16 (autocast) or fp32.
+    `seconds_shown`: of speech that an evaluation draws from codes, to be heard; 0 for none."""
+
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    crops: CropConfig = field(default_factory=CropConfig)
+    loss: WaveformLossConfig = field(default_factory=WaveformLossConfig)
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(rate=5e-4, betas=(0.9, 0.99))
+    )
+    codebook: CodebookConfig = field(default_factory=CodebookConfig)
+    quantize_from: int = 1500
+    average_decay: float = 0.999
+    precision: str = "bf16"
+    seconds_shown: float = 1.0
+
+    def __post_init__(self):
+        if self.precision not in ("bf16", "fp32"):
+            raise ValueError(f"precision must be bf16 or fp32, not {self.precision}")
+
+
+class WaveformTask:
+    """One model in training. `train` is the prepared corpus; `held_out` is judged, never trained on.
+
+    A decoder with speakers is told those of `train`, in the order of their names, which checkpoints
+    keep. Raises ModelError if it has not room for them.
+    """
+
+    def __init__(
+        self,
+        model: WaveformVQVAEConfig,
+        config: WaveformTrainingConfig,
+        train: Corpus,
+        held_out: HeldOutWaves,
+        device: torch.device,
+    ):
+        self.config, self.held_out, self.device = config, held_out, device
+        self.speakers = sorted({clip.speaker for clip in train.clips})
+        self.told = model.decoder.speakers > 0
+        if self.told and len(self.speakers) > model.decoder.speakers:
+            raise ModelError(
+                f"the corpus has {len(self.speakers)} speakers, the model room for "
+                f"{model.decoder.speakers}: model.decoder.speakers="
+            )
+        torch.manual_seed(config.loop.seed)
+        self.model = WaveformVQVAE(model).to(device)
+        self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
+        self.averaged = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
+        )
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        c = config.optimizer
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, c.rate, c.betas, weight_decay=c.weight_decay, fused=True
+        )
+        self.crops = SpeakerCrops(
+            train,
+            config.crops,
+            frame=self.model.hop,
+            seed=config.loop.seed,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+            speakers=self.speakers,
+        )
+        self.seconds_per_step = config.crops.batch_size * self.crops.length / model.sample_rate
+        self.steps_per_epoch = max(1, round(train.hours * 3600 / self.seconds_per_step))
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.config.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def batches(self, steps: range) -> DataLoader:
+        on_gpu = self.device.type == "cuda"
+        return batches(self.crops, steps, self.config.loop.num_workers, pin_memory=on_gpu)
+
+    def step(self, batch: tuple[Tensor, Tensor], n: int) -> dict[str, Tensor | float]:
+        """batch: wave [B, T] and speaker int64 [B] of this rank. `bits` is per sample."""
+        wave, speaker = (tensor.to(self.device, non_blocking=True) for tensor in batch)
+        if n == self.config.quantize_from:
+            self._start_codebook(n)
+        c = self.config.optimizer
+        rate = c.rate * trapezoid(n, self.config.loop.steps, c.warmup, c.decay)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self._autocast():
+            bits, z, quantized = self.model(
+                wave, speaker if self.told else None, n >= self.config.quantize_from
+            )
+        weights = self.config.loss
+        terms = {"bits": bits.mean()}
+        loss = terms["bits"]
+        if quantized is not None:
+            terms["commitment"] = quantized.commitment_loss
+            loss = loss + weights.beta * quantized.commitment_loss
+            if self.config.codebook.update == "loss":
+                terms["codebook"] = quantized.codebook_loss
+                loss = loss + weights.codebook * quantized.codebook_loss
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        distributed.average_gradients(self.parameters)
+        norm = nn.utils.clip_grad_norm_(self.parameters, c.clip_norm)
+        self.optimizer.step()
+        figures = {name: term.detach() for name, term in terms.items()}
+        figures |= {"loss": loss.detach(), "gradient_norm": norm.detach(), "learning_rate": rate}
+        if quantized is not None:
+            # The same on every rank and after every resume.
+            generator = torch.Generator().manual_seed(self.config.loop.seed * 1_000_003 + n)
+            figures |= self.learner.learn(z, quantized.indices, generator)
+            if (n + 1) % self.steps_per_epoch == 0:
+                figures |= self.learner.take_usage()
+        self.averaged.update_parameters(self.model)
+        return figures
+
+    def _start_codebook(self, n: int) -> None:
+        def encode(i: int) -> Tensor:
+            wave, _ = self.crops[i]
+            with self._autocast():
+                return self.model.quantizer.on_sphere(self.model.encoder(wave.to(self.device)))
+
+        self.learner.start_at(encode, n, self.config.loop.seed)
+        self.averaged.n_averaged.zero_()  # the average restarts with the codebook
+
+    def evaluate(self, n: int, writer: SummaryWriter) -> float:
+        model = self.averaged.module
+        model.eval()
+        quantize = n > self.config.quantize_from
+        speakers = self.speakers if self.told else None
+        with self._autocast():
+            score = self.held_out.judge(model, speakers, n, writer, quantize)
+        model.train()
+        # Told unquantised vectors it predicts better than with codes: that must not be the best.
+        return score if quantize else float("inf")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model_config": self.model.config.to_dict(),
+            "training_config": asdict(self.config),
+            "speakers": self.speakers,
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "learner": self.learner.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Says what changed in the training configuration since. Raises ModelError if the checkpoint
+        is of another model, or of one that was told other speakers."""
+        if state.get("model_config") != self.model.config.to_dict():
+            raise ModelError("the checkpoint to resume is of another model configuration")
+        if self.told and state["speakers"] != self.speakers:
+            raise ModelError("the checkpoint to resume knows other speakers than the corpus has")
+        if distributed.is_main():
+            for line in differences(state["training_config"], asdict(self.config)):
+                print(f"changed since the checkpoint: {line}", file=sys.stderr)
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.learner.load_state_dict(state["learner"])
+        self.optimizer.load_state_dict(state["optimizer"])
