@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from vqaudio.models.code_model import CodeModel, CodeModelConfig
-from vqaudio.models.integer import TABLE, IntegerCodeModel, IntegerCodeModelConfig
+from vqaudio.models.integer import IntegerCodeModel, IntegerCodeModelConfig
+from vqaudio.models.integer_arithmetic import TABLE
 from vqaudio.models.transformer import TransformerConfig
 from vqaudio.models.wavenet import WaveNetConfig
 

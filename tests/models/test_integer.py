@@ -11,13 +11,13 @@ from vqaudio import modelfiles
 from vqaudio.errors import ModelError
 from vqaudio.models.code_model import CodeModel, CodeModelConfig
 from vqaudio.models.code_models import code_model
-from vqaudio.models.integer import (
+from vqaudio.models.integer import IntegerCodeModel
+from vqaudio.models.integer_arithmetic import (
     LIMIT,
     SIGMOID_STEPS,
     SIGMOID_UNITS,
     TABLE,
     TANH_STEPS,
-    IntegerCodeModel,
 )
 from vqaudio.models.wavenet import WaveNetConfig
 

@@ -18,32 +18,31 @@ between them, to log2-probabilities in whole steps of 1/32 bit.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vqaudio.config import from_dict
 from vqaudio.errors import ModelError
 from vqaudio.models.code_model import code_bits
+from vqaudio.models.integer_arithmetic import (
+    EXACT,
+    LIMIT,
+    Arithmetic,
+    Weights,
+    full_pass,
+    gate_table,
+    look_up,
+    table_range,
+)
+from vqaudio.models.integer_step import IntegerState, step
 from vqaudio.models.wavenet import WaveNetConfig
 
 LEVELS_PER_BIT = 32
 NATS_PER_LEVEL = math.log(2) / LEVELS_PER_BIT
-EXACT = 2**24
-"""Up to here float32 holds every integer."""
 INEXACT = "these integer weights are so large that sums with them would not be exact"
-
-LIMIT = 127
-"""Of activations, either side of 0; a whole gate (tanh of 1) has this value."""
-TABLE = 1024
-"""Entries of each of the two tables of the gates."""
-TANH_STEPS, SIGMOID_STEPS = 128, 64
-"""Table entries for an argument that grows by 1: the tables end at arguments of -4 and 4, -8 and 8."""
-SIGMOID_UNITS = 128
 
 
 @dataclass(frozen=True)
@@ -75,89 +74,6 @@ class IntegerCodeModelConfig:
         return from_dict(cls, {**values, "network": from_dict(WaveNetConfig, network)})
 
 
-@dataclass(frozen=True)
-class Weights:
-    """What the arithmetic works with: int8 and int32 already divided by powers of two, float32.
-
-    embedding [K + 1, width]; of each layer taps [2 width, kernel * width] and taps_bias; residual
-    [width, width], none for the last layer, whose sum nobody reads; skip [skip, layers * width], mix
-    [skip, skip] and head [K, skip], each with a bias.
-    """
-
-    embedding: Tensor
-    taps: list[Tensor]
-    taps_bias: list[Tensor]
-    residual: list[Tensor]
-    skip: Tensor
-    skip_bias: Tensor
-    mix: Tensor
-    mix_bias: Tensor
-    head: Tensor
-    head_bias: Tensor
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """Where learning needs slopes that the integers have not (`vqaudio.training.quantise`).
-
-    gates: float32 [..., 2 width] in table steps -> tanh in [-LIMIT, LIMIT] and sigmoid in [0, 1]."""
-
-    round: Callable[[Tensor], Tensor]
-    gates: Callable[[Tensor], Tensor]
-
-
-def full_pass(
-    weights: Weights, config: WaveNetConfig, codes: Tensor, arithmetic: Arithmetic
-) -> Tensor:
-    """int64 [B, N] -> levels as float32 [B, N, K], of item n from codes[:, :n]."""
-    number = codes.shape[1]
-    previous = F.pad(codes[:, :-1], (1, 0), value=len(weights.embedding) - 1)
-    x = F.embedding(previous, weights.embedding)
-    outputs = []
-    for layer, dilation in enumerate(config.dilations * config.cycles):
-        memory = (config.kernel - 1) * dilation
-        past = F.pad(arithmetic.round(x), (0, 0, memory, 0))
-        taps = torch.cat([past[:, i : i + number] for i in range(0, memory + 1, dilation)], dim=-1)
-        steps = F.linear(taps, weights.taps[layer]) + weights.taps_bias[layer]
-        signal, gate = arithmetic.gates(steps).chunk(2, dim=-1)
-        outputs.append(arithmetic.round(signal * gate))
-        if layer < len(weights.residual):
-            x = (x + F.linear(outputs[-1], weights.residual[layer])).clamp(-LIMIT, LIMIT)
-    return _finish(weights, torch.cat(outputs, dim=-1), arithmetic.round)
-
-
-def _finish(weights: Weights, x: Tensor, round_: Callable[[Tensor], Tensor]) -> Tensor:
-    for matrix, bias in ((weights.skip, weights.skip_bias), (weights.mix, weights.mix_bias)):
-        x = round_((F.linear(x, matrix) + bias).clamp(0, LIMIT))
-    # Training may compute what is above in bf16. Levels would be off by whole units in it.
-    with torch.autocast(x.device.type, enabled=False):
-        return round_(F.linear(x.float(), weights.head) + weights.head_bias)
-
-
-def gate_table() -> Tensor:
-    """float32 [2 TABLE]: tanh in whole numbers up to LIMIT, then sigmoid in 1/SIGMOID_UNITS.
-
-    Entry i is of the middle of the step from i to i + 1. None of them comes near to where rounding
-    would be in doubt: every machine makes the same table.
-    """
-    middles = [i + 0.5 - TABLE / 2 for i in range(TABLE)]
-    tanh = [round(LIMIT * math.tanh(m / TANH_STEPS)) for m in middles]
-    sigmoid = [round(SIGMOID_UNITS / (1 + math.exp(-m / SIGMOID_STEPS))) for m in middles]
-    return torch.tensor(tanh + [units / SIGMOID_UNITS for units in sigmoid])
-
-
-def table_range(width: int) -> tuple[Tensor, Tensor]:
-    """The first and the last entry that each of the 2 width gate channels may look up, float32."""
-    first = torch.tensor([0.0, TABLE]).repeat_interleave(width)
-    return first, first + TABLE - 1
-
-
-def look_up(steps: Tensor, table: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Entries of `table` by float32 [..., 2 width], cut off to whole numbers in [first, last]."""
-    entries = steps.clamp(first, last).int()
-    return table.index_select(0, entries.flatten()).view_as(steps)
-
-
 class IntegerLinear(nn.Module):
     """int8 weight [outputs, inputs] and int32 bias [outputs], divided by 2 ** shift [outputs].
 
@@ -184,18 +100,6 @@ class IntegerLinear(nn.Module):
         """What the sum of a row can reach at most, before the division: int64 [outputs]."""
         sums = LIMIT * self.weight.long().abs().sum(dim=1)
         return sums if self.bias is None else sums + self.bias.long().abs()
-
-
-@dataclass
-class IntegerState:
-    """rings: for each layer the latest q of each phase of its dilation, float32 [B, dilation,
-    2 kernel, width], written twice so that the taps of a step always lie side by side; outputs: g of
-    all layers [B, layers * width]; position: steps so far."""
-
-    batch: int
-    rings: list[Tensor]
-    outputs: Tensor
-    position: int = 0
 
 
 class IntegerCodeModel(nn.Module):
@@ -291,10 +195,8 @@ class IntegerCodeModel(nn.Module):
     @torch.inference_mode()
     def start(self, batch: int) -> IntegerState:
         """The state before the first code of `batch` sequences."""
-        network, new = self.config.network, self.table.new_zeros
-        dilations = network.dilations * network.cycles
-        rings = [new(batch, d, 2 * network.kernel, network.width) for d in dilations]
-        return IntegerState(batch, rings, new(batch, len(dilations) * network.width))
+        gates = self.table, self.first, self.last
+        return IntegerState(self._weights(), self.config.network, gates, batch)
 
     def step(self, previous: Tensor | None, state: IntegerState) -> tuple[Tensor, IntegerState]:
         """Predict the next code. previous: int64 [B], the code that the last step predicted, None at
@@ -313,22 +215,4 @@ class IntegerCodeModel(nn.Module):
         if previous is None:
             previous = torch.full((state.batch,), self.codebook_size, device=self.device)
         with torch.autocast(self.device.type, enabled=False):
-            levels = self._step(self.embedded[previous], state)
-        state.position += 1
-        return levels.int(), state
-
-    def _step(self, x: Tensor, state: IntegerState) -> Tensor:
-        network = self.config.network
-        kernel, width = network.kernel, network.width
-        for layer, ring in enumerate(state.rings):
-            time, phase = divmod(state.position, ring.shape[1])
-            slot = time % kernel
-            ring[:, phase, slot::kernel] = x.round()[:, None]
-            taps = ring[:, phase, slot + 1 : slot + 1 + kernel].flatten(1)
-            steps = F.linear(taps, self.taps[layer].matrix, self.taps[layer].offset)
-            signal, gate = self._gates(steps).chunk(2, dim=-1)
-            output = state.outputs[:, layer * width : (layer + 1) * width]
-            torch.mul(signal, gate, out=output).round_()
-            if layer < len(self.residual):
-                x = x.addmm_(output, self.residual[layer].matrix.t()).clamp_(-LIMIT, LIMIT)
-        return _finish(self._weights(), state.outputs, torch.round)
+            return step(state, previous).int(), state

@@ -15,16 +15,14 @@ from torch.nn import functional as F
 
 from vqaudio.errors import ModelError
 from vqaudio.models.code_model import CodeModel, CodeModelConfig, code_bits
-from vqaudio.models.integer import (
+from vqaudio.models.integer import NATS_PER_LEVEL, IntegerCodeModel, IntegerCodeModelConfig
+from vqaudio.models.integer_arithmetic import (
     EXACT,
     LIMIT,
-    NATS_PER_LEVEL,
     SIGMOID_STEPS,
     TABLE,
     TANH_STEPS,
     Arithmetic,
-    IntegerCodeModel,
-    IntegerCodeModelConfig,
     Weights,
     full_pass,
     gate_table,
