@@ -128,6 +128,7 @@ def test_another_prior_than_the_files(call, packaged, speech):
         (("-m", "other", "--entropy"), "no prior is packaged for model other"),
         (("-m", "other", "--prior", "small-prior"), "is for codec small"),
         (("-m", "small", "--prior", "nobody"), "no prior 'nobody'"),
+        (("-m", "small", "--prior", ""), "no model here"),
         (("-m", "small", "--prior", "float"), "floating point"),
         (("-m", "small", "--prior", "small"), "codec"),
         (("-m", "small", "--prior", "eleven"), "is for 11 codes"),

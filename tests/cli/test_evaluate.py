@@ -164,6 +164,7 @@ def test_a_name_is_one_line_and_one_folder_and_no_peers(name, shown, tmp_path, c
         (["--peers", "nonsense", "."], 2, "unknown peer nonsense"),
         (["-m", "none", "--peers", "", "."], 2, "no model and no peer"),
         (["-j", "0", "."], 2, "at least 1"),
+        (["-j", "all", "."], 2, "'all' is not a whole number"),
         ([], 2, "AUDIO_DIR"),
         (["-m", "no-such-model", "."], 1, "no-such-model"),
         (["-m", "none", "no-such-folder"], 1, "no-such-folder: not a folder"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.bigram import unigram_model
 from tests.small import small_model
 from tests.small_prior import small_integer_prior
 from vqaudio import Codec, Codes, Prior, pretrained
@@ -99,6 +100,22 @@ def test_a_prompt_comes_first(call, prompt):
         info = soundfile.info(f"sample-000{number}.wav")
         assert info.samplerate == 22050
         assert info.duration == pytest.approx(before * 64 / 16000 + 0.05, abs=1e-3)
+
+
+def test_a_prompt_may_be_coded_by_the_prior_that_is_given(call, packaged, prompt):
+    """Or by another one that is packaged; by one that is neither, it cannot be read."""
+    given = Codes.load(prompt)
+    mine = Prior(unigram_model(given.indices), {"codec": given.model.hex()})
+    mine.save("mine")
+    given.save("coded.vqc", entropy=mine)
+    assert os.path.getsize("coded.vqc") < os.path.getsize(prompt)
+    assert call("-qn1", "--prior", "mine", "--prompt", "coded.vqc") == (0, "")
+    codes = Codes.load("sample-0001.vqc").indices
+    assert codes[:, : given.indices.shape[1]].equal(given.indices)
+    status, said = call("-fn1", "--prompt", "coded.vqc")
+    prior = mine.fingerprint.hex()
+    reason = f"entropy-coded with prior {prior}, which is not packaged, nor given"
+    assert (status, said) == (1, f"vqaudio-sample: coded.vqc: {reason}\n")
 
 
 def test_folders_serve_as_well(call, packaged, prompt, monkeypatch):

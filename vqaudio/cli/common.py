@@ -255,24 +255,24 @@ def _do(job: Job, options: argparse.Namespace, tool: Tool) -> "Transcoded":
             raise FileExistsError(0, "exists already (-f overwrites)", job.target)
     if options.output not in (None, PIPE) and job.target != options.output:
         os.makedirs(os.path.dirname(job.target) or ".", exist_ok=True)
-    with _bar(job, options) as progress:
+    with bar(Path(job.source).name, options) as progress:
         return tool.work(job, progress)
 
 
 @contextmanager
-def _bar(job: Job, options: argparse.Namespace) -> Iterator["Progress | None"]:
-    """A progress bar in seconds of audio, on a terminal."""
+def bar(title: str, options: argparse.Namespace) -> Iterator["Progress | None"]:
+    """What moves a progress bar in seconds of audio; None where there is none: not on a terminal."""
     if options.quiet or not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
     layout = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{remaining}]"
-    with tqdm(desc=Path(job.source).name, total=1, leave=False, bar_format=layout) as bar:
+    with tqdm(desc=title, total=1, leave=False, bar_format=layout) as shown:
 
         def progress(done: float, total: float) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            shown.total = total
+            shown.update(done - shown.n)
 
         yield progress
 

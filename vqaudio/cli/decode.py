@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         given = load_codec(options.model, options.device) if options.model else None
         coder_for = None
-        if options.prior:
+        if options.prior is not None:
             from vqaudio.entropy import coder_of
             from vqaudio.prior import load_prior
 

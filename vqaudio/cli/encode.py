@@ -43,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from vqaudio.transcode import encode_file
 
         codec = load_codec(options.model or "speech64", options.device)
-        coder = _coder(codec, options.prior) if options.prior or options.entropy else None
+        coder = None
+        if options.entropy or options.prior is not None:
+            coder = _coder(codec, options.prior)
 
         def rename(name: str) -> str:
             stem, suffix = os.path.splitext(name)

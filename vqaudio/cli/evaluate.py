@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vqaudio.cli import evaluate_prior
 from vqaudio.cli.common import complain, guarded, printable
+from vqaudio.cli.numbers import whole
 from vqaudio.cli.reporting import PROG, Failed, bars, check_output, parent, write
 from vqaudio.errors import VqaudioError
 
@@ -175,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "-j",
         "--jobs",
-        type=_positive,
+        type=whole(1),
         default=_cores(),
         metavar="N",
         help="processes that judge clips (default: %(default)s); clips are always coded one at a "
@@ -190,12 +191,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqaudio.cli.common import printable
+from vqaudio.cli.numbers import above_0, whole
 from vqaudio.cli.reporting import Failed, bars, check_output, write
 from vqaudio.errors import VqaudioError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "speech64"
 MOST_SAMPLES = 1000
 MOST_SECONDS = 60.0
+MOST_TEMPERATURE = 100
 ROWS = (
     *("uniform", "unigram", "bigram", "trigram", "xz", "packed"),
     *("real codes", "unigram samples", "shuffled codes"),
@@ -45,11 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="codes of the training set, as vqaudio.data.encode_corpus writes them: for n-gram "
         "models, and to see what samples copy",
     )
-    add("--samples", type=_count, metavar="N", help="samples of each prior (default: 16)")
-    add("--seconds", type=_seconds, metavar="S", help="of a sample (default: 2.56)")
-    add("--seed", type=_seed, metavar="N", help="of the samples (default: 0)")
-    add("--temperature", type=_temperature, metavar="T", help="of the samples (default: 1)")
-    add("--top-p", type=_share, metavar="P", help="of the samples (default: none)")
+    add(
+        "--samples",
+        type=whole(1, MOST_SAMPLES),
+        metavar="N",
+        help="samples of each prior (default: 16)",
+    )
+    add("--seconds", type=above_0(MOST_SECONDS), metavar="S", help="of a sample (default: 2.56)")
+    add("--seed", type=whole(0), metavar="N", help="of the samples (default: 0)")
+    add(
+        "--temperature",
+        type=above_0(MOST_TEMPERATURE),
+        metavar="T",
+        help="of the samples (default: 1)",
+    )
+    add("--top-p", type=above_0(1), metavar="P", help="of the samples (default: none)")
 
 
 def check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -157,33 +168,3 @@ def _told(path: str, work: Callable[..., Any], *arguments: Any) -> Any:
         return work(*arguments)
     except (VqaudioError, OSError) as error:
         raise Failed(path, error) from error
-
-
-def _count(text: str) -> int:
-    if not 1 <= (number := int(text)) <= MOST_SAMPLES:
-        raise argparse.ArgumentTypeError(f"must be 1 to {MOST_SAMPLES}")
-    return number
-
-
-def _seconds(text: str) -> float:
-    if not 0 < (number := float(text)) <= MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"must be above 0, and at most {MOST_SECONDS:g}")
-    return number
-
-
-def _seed(text: str) -> int:
-    if (number := int(text)) < 0:
-        raise argparse.ArgumentTypeError("must be at least 0")
-    return number
-
-
-def _temperature(text: str) -> float:
-    if not 0 < (number := float(text)) < math.inf:
-        raise argparse.ArgumentTypeError("must be above 0")
-    return number
-
-
-def _share(text: str) -> float:
-    if not 0 < (number := float(text)) <= 1:
-        raise argparse.ArgumentTypeError("must be above 0, and at most 1")
-    return number

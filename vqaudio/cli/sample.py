@@ -4,11 +4,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vqaudio.cli import common
+from vqaudio.cli.numbers import above_0, whole
 from vqaudio.errors import ModelError, VqaudioError
 from vqaudio.files import atomic_write
 
@@ -21,6 +21,7 @@ PROG = "vqaudio-sample"
 COUNT, SECONDS, TEMPERATURE = 4, 5.0, 1.0
 """What is done unless asked otherwise."""
 MAX_COUNT, MAX_SECONDS, MAX_TEMPERATURE = 9999, 3600, 100
+MAX_SEED = 2**63 - 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "-n",
         "--count",
-        type=_whole(1, MAX_COUNT),
+        type=whole(1, MAX_COUNT),
         default=COUNT,
         metavar="N",
         help="how many samples (%(default)s)",
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "-s",
         "--seconds",
-        type=_above_0(MAX_SECONDS),
+        type=above_0(MAX_SECONDS),
         default=SECONDS,
         metavar="SECONDS",
         help="how long each, not counting a prompt (%(default)s)",
@@ -70,25 +71,25 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "-t",
         "--temperature",
-        type=_above_0(MAX_TEMPERATURE),
+        type=above_0(MAX_TEMPERATURE),
         default=TEMPERATURE,
         metavar="T",
         help="below 1 more probable sound, above 1 less (%(default)s)",
     )
     add(
         "--top-k",
-        type=_whole(1, 1 << 16),
+        type=whole(1, 2**16),
         metavar="K",
         help="draw from the K most probable codes alone",
     )
     add(
         "--top-p",
-        type=_above_0(1),
+        type=above_0(1),
         metavar="P",
         help="draw from the most probable codes, of probability P together (all; below 1, samples "
         "tend to fall silent, since pauses are what is most probable)",
     )
-    add("--seed", type=_whole(0, (1 << 63) - 1), default=0, help="of the random numbers (0)")
+    add("--seed", type=whole(0, MAX_SEED), default=0, help="of the random numbers (0)")
     add(
         "--prompt",
         metavar="FILE.vqc",
@@ -103,11 +104,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     _check_targets(options)
-    subject = options.prompt
+    subject = options.prior or "model"
     try:
-        prompt = _prompt(options.prompt)
+        prior = _prior(options)
+        subject = options.prompt
+        prompt = _prompt(options.prompt, prior)
         subject = options.prior or options.model or options.prompt or "model"
-        codec, prior = _models(options, prompt)
+        codec, prior = _models(options, prior, prompt)
         subject = options.prompt or subject
         os.makedirs(options.output, exist_ok=True)
         started = time.perf_counter()
@@ -138,21 +141,34 @@ def _target(options: argparse.Namespace, number: int, suffix: str) -> str:
     return os.path.join(options.output, f"sample-{number + 1:04d}{suffix}")
 
 
-def _prompt(path: str | None) -> "Codes | None":
+def _prior(options: argparse.Namespace) -> "Prior | None":
+    from vqaudio.prior import load_prior
+
+    return None if options.prior is None else load_prior(options.prior, options.device)
+
+
+def _prompt(path: str | None, prior: "Prior | None") -> "Codes | None":
+    """The codes of a file, which may be entropy-coded by the prior that is asked for."""
     if path is None:
         return None
-    from vqaudio.codes import Codes
+    from vqaudio.container import read
+    from vqaudio.entropy import EntropyCoder, packaged_coder
 
-    return Codes.load(path)
+    def coder_for(fingerprint: bytes) -> EntropyCoder:
+        is_given = prior is not None and prior.fingerprint == fingerprint
+        return prior.coder() if is_given else packaged_coder(fingerprint)
+
+    return read(path, coder_for)
 
 
-def _models(options: argparse.Namespace, prompt: "Codes | None") -> tuple["Codec", "Prior"]:
+def _models(
+    options: argparse.Namespace, prior: "Prior | None", prompt: "Codes | None"
+) -> tuple["Codec", "Prior"]:
     """The codec and the prior that are asked for, or those that go with what is."""
     from vqaudio import pretrained
     from vqaudio.codec import load_codec
     from vqaudio.prior import load_prior
 
-    prior = load_prior(options.prior, options.device) if options.prior else None
     name = options.model or "speech64"
     maker = prior.codec if prior else prompt.model if prompt else None
     if options.model is None and maker is not None:
@@ -177,19 +193,25 @@ def _sample(
     from vqaudio.prior import ROWS
 
     seconds = 0.0
-    with _bar(options) as progress:
+    with common.bar("samples", options) as progress:
         for first in range(0, options.count, ROWS):
+            count = min(ROWS, options.count - first)
+
+            def drawn(done: int, of: int, first: int = first, count: int = count) -> None:
+                sequences = first + count * done / of
+                progress(sequences * options.seconds, options.count * options.seconds)
+
             codes = prior.sample(
                 codec,
                 options.seconds,
-                min(ROWS, options.count - first),
+                count,
                 prompt,
                 options.temperature,
                 options.top_k,
                 options.top_p,
                 options.seed,
                 first,
-                progress and (lambda done, of, first=first: progress(first, done / of)),
+                progress and drawn,
             )
             for number, row in enumerate(codes, first):
                 _write(options, number, codec, row)
@@ -211,57 +233,6 @@ def _write(options: argparse.Namespace, number: int, codec: "Codec", codes: "Cod
         codes.save(path, force=options.force)
     except OSError as error:  # which names no file where a disk is full
         raise OSError(error.errno, error.strerror, path) from error
-
-
-@contextmanager
-def _bar(options: argparse.Namespace) -> Iterator[Callable[[int, float], None] | None]:
-    """A progress bar in seconds of sound, on a terminal."""
-    if options.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    from vqaudio.prior import ROWS
-
-    layout = "{percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{remaining}]"
-    with tqdm(total=options.count * options.seconds, leave=False, bar_format=layout) as bar:
-
-        def progress(first: int, part: float) -> None:
-            """`part` of the samples from `first` on that are drawn together is done."""
-            done = first + part * min(ROWS, options.count - first)
-            bar.update(done * options.seconds - bar.n)
-
-        yield progress
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = None
-        if number is None or not lowest <= number <= highest:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {lowest} to {highest}"
-            )
-        return number
-
-    return parse
-
-
-def _above_0(highest: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = 0.0
-        if not 0 < number <= highest:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number above 0, {highest:g} at most"
-            )
-        return number
-
-    return parse
 
 
 if __name__ == "__main__":
