@@ -13,9 +13,10 @@ from vqaudio.models.linear import linear
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """`frame_hop`: samples per decoder frame, a multiple of the code hop. Where a frame spans several
-    codes they enter side by side, so that the blocks run at half the code rate and the same
-    parameters cost half the arithmetic."""
+    """`frame_hop`: samples per decoder frame, a multiple of the code hop or a part of it. Where a frame
+    spans several codes they enter side by side, so that the blocks run at half the code rate and the
+    same parameters cost half the arithmetic. Where a code spans several frames, each of them sees the
+    codes around by weights of its own."""
 
     width: int = 384
     blocks: int = 6
@@ -28,22 +29,26 @@ class DecoderConfig:
 class Decoder(nn.Module):
     """ConvNeXt blocks and an inverse-STFT head (Siuzdak 2023, *Vocos*).
 
-    Shapes: [B, N, input_width] -> wave [B, N * hop], N a multiple of `codes_per_frame`.
+    Shapes: [B, N, input_width] -> wave [B, N * hop], N a multiple of `codes_per_frame`. Of that and
+    `frames_per_code` one is 1.
     """
 
     def __init__(self, config: DecoderConfig, input_width: int, hop: int):
         super().__init__()
         self.config = config
-        self.codes_per_frame = config.frame_hop // hop
-        if self.codes_per_frame * hop != config.frame_hop:
-            raise ValueError(f"frame_hop {config.frame_hop} is not a multiple of the hop {hop}")
+        self.codes_per_frame = max(config.frame_hop // hop, 1)
+        self.frames_per_code = max(hop // config.frame_hop, 1)
+        if self.codes_per_frame * hop != self.frames_per_code * config.frame_hop:
+            raise ValueError(
+                f"frame_hop {config.frame_hop} is neither a multiple nor a part of the hop {hop}"
+            )
         if self.codes_per_frame > 4:  # a file may end in this many codes that nobody asked for
             raise ValueError(f"frame_hop {config.frame_hop} is more than 4 hops of {hop}")
         if config.window < 2 * config.frame_hop:  # windows must overlap, or gaps divide by zero
             raise ValueError(f"window {config.window} is under two frames of {config.frame_hop}")
         self.embed = nn.Conv1d(
             self.codes_per_frame * input_width,
-            config.width,
+            self.frames_per_code * config.width,
             config.kernel,
             padding=config.kernel // 2,
         )
@@ -57,14 +62,22 @@ class Decoder(nn.Module):
         self.head = InverseSTFTHead(config.width, config.window, config.frame_hop)
 
     @property
+    def span(self) -> int:
+        """Samples of the shortest wave it makes: a frame, or a code."""
+        return self.config.frame_hop * self.frames_per_code
+
+    @property
     def context(self) -> int:
-        """Frames, each side, beyond which nothing changes a frame's samples."""
+        """Codes, each side, beyond which nothing changes the samples of a `span`."""
         overlap = -(-(self.config.window - self.config.frame_hop) // (2 * self.config.frame_hop))
-        return (1 + self.config.blocks) * (self.config.kernel // 2) + overlap
+        reach = self.config.kernel // 2
+        frames = self.config.blocks * reach + overlap
+        return (reach + -(-frames // self.frames_per_code)) * self.codes_per_frame
 
     def forward(self, vectors: Tensor) -> Tensor:
         x = rearrange(vectors, "b (t f) d -> b (f d) t", f=self.codes_per_frame)
-        x = self.norm(rearrange(self.embed(x), "b c t -> b t c"))
+        x = rearrange(self.embed(x), "b (u c) t -> b (t u) c", u=self.frames_per_code)
+        x = self.norm(x)
         return self.head(self.blocks(x))
 
 

@@ -20,7 +20,10 @@ class VQVAEConfig:
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        values = asdict(self)
+        if not self.encoder.strides:  # fingerprints are of this: it stays what it was without them
+            del values["encoder"]["strides"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict) -> "VQVAEConfig":
@@ -65,8 +68,9 @@ class VQVAE(nn.Module):
 
     @property
     def frame(self) -> int:
-        """Samples per decoder frame: wave lengths are multiples of this."""
-        return self.config.decoder.frame_hop
+        """Samples per decoder frame, or per code where that is longer: wave lengths are multiples of
+        this."""
+        return self.decoder.span
 
     @property
     def encoder_context(self) -> int:
@@ -76,7 +80,7 @@ class VQVAE(nn.Module):
     @property
     def decoder_context(self) -> int:
         """Codes each side on which a sample depends: a whole number of frames."""
-        return self.decoder.context * self.decoder.codes_per_frame
+        return self.decoder.context
 
     def forward(self, wave: Tensor, quantize: bool = True) -> Reconstruction:
         """The training pass. wave: [B, T], T a multiple of `frame`. Without `quantize` the vectors go
