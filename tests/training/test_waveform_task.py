@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from tests.training.test_codec_task import same, start, stop_after
+from vqaudio import modelfiles
 from vqaudio.cli import train as cli
 from vqaudio.config import config_directory, from_dict
 from vqaudio.data.dataset import CropConfig, Crops, SpeakerCrops
@@ -25,7 +26,7 @@ from vqaudio.models.quantizer import QuantizerConfig
 from vqaudio.models.waveform import WaveformDecoderConfig
 from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.models.wavenet import WaveNetConfig
-from vqaudio.training import checkpoint
+from vqaudio.training import checkpoint, export_waveform
 from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codebook import CodebookConfig
 from vqaudio.training.codec import OptimizerConfig
@@ -167,6 +168,24 @@ def test_codes_and_back():
     assert decoded.shape == wave.shape
     bits = model(wave, torch.tensor([0, 1])).bits
     assert bits.shape == wave.shape
+
+
+def test_a_run_becomes_a_model_with_a_card(corpus, corpus_folder, tmp_path, capsys):
+    out = tmp_path / "model"
+    assert export_waveform.main([str(tmp_path), str(out)]) == 1
+    assert "no checkpoint" in capsys.readouterr().err
+    task = make(corpus)
+    train(task, task.batches, CONFIG.loop, tmp_path)
+    values = {"data": {"train": str(corpus_folder)}, "training": asdict(CONFIG)}
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(values))
+    assert export_waveform.main([str(tmp_path), str(out)]) == 0
+    model, card = export_waveform.read(out)
+    assert model.config == MODEL
+    assert card["speakers"] == ["1455", "2414"]
+    for name, value in task.averaged.module.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ModelError, match="card"):
+        modelfiles.read(out)  # as a codec
 
 
 def compose_both(overrides=()):
