@@ -16,13 +16,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard import SummaryWriter
 
 from tests.training.test_codec_task import same, start, stop_after
-from vqaudio import modelfiles
+from vqaudio import modelfiles, pretrained
 from vqaudio.cli import train as cli
 from vqaudio.config import config_directory, from_dict
 from vqaudio.data.dataset import CropConfig, Crops, SpeakerCrops
 from vqaudio.errors import ModelError
+from vqaudio.models.decoder import DecoderConfig
 from vqaudio.models.encoder import EncoderConfig
 from vqaudio.models.quantizer import QuantizerConfig
+from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.models.waveform import WaveformDecoderConfig
 from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.models.wavenet import WaveNetConfig
@@ -52,9 +54,9 @@ CONFIG = WaveformTrainingConfig(
 )
 
 
-def make(corpus, config=CONFIG, model=MODEL):
+def make(corpus, config=CONFIG, model=MODEL, initial=None):
     held_out = HeldOutWaves(corpus, hop=16, clips=2, seconds=0.5, shown=1, seconds_shown=0.05)
-    return WaveformTask(model, config, corpus, held_out, torch.device("cpu"))
+    return WaveformTask(model, config, corpus, held_out, torch.device("cpu"), initial)
 
 
 def run(task, steps):
@@ -138,6 +140,21 @@ def test_resumed_is_uninterrupted(corpus, tmp_path, monkeypatch):
     assert same(whole.learner.state_dict(), resumed.learner.state_dict())
 
 
+def test_starting_from_a_codec_it_quantises_at_once_and_so_when_resumed(corpus):
+    theirs = VQVAEConfig(encoder=MODEL.encoder, quantizer=MODEL.quantizer)
+    codec = VQVAE(replace(theirs, decoder=DecoderConfig(width=8, blocks=1, frame_hop=64)))
+    task = make(corpus, initial=codec)
+    wave = task.crops[0][0]
+    assert torch.equal(task.model.encode(wave), codec.encode(wave))
+    assert "commitment" in run(task, range(1))[0]
+    resumed = make(corpus)  # as if initial= were not given again
+    resumed.load_state_dict(task.state_dict())
+    assert "commitment" in run(resumed, range(1, 2))[0]
+    other = replace(MODEL, quantizer=replace(MODEL.quantizer, codebook_size=16))
+    with pytest.raises(ModelError, match="another encoder or codebook"):
+        make(corpus, model=other, initial=codec)
+
+
 def test_what_does_not_fit_is_refused(corpus, capsys):
     with pytest.raises(ModelError, match="2 speakers, the model room for 1"):
         make(corpus, model=replace(MODEL, decoder=replace(MODEL.decoder, speakers=1)))
@@ -201,7 +218,10 @@ def test_yaml_mirrors_the_dataclasses():
     paper = WaveformVQVAEConfig(decoder=WaveformDecoderConfig(speakers=109))
     assert compose_both() == (paper, WaveformTrainingConfig())
     small, _ = compose_both(["model=paper64_small"])
-    assert len(small.encoder.widths) == len(paper.encoder.widths)  # the same hop
+    released = modelfiles.read_card(pretrained.folder_of("speech64"))["config"]
+    for model in (paper, small):  # so that initial=speech64 fits
+        given = VQVAEConfig.from_dict(released)
+        assert (model.encoder, model.quantizer) == (given.encoder, given.quantizer)
     values = yaml.safe_load((config_directory() / "training/waveform.yaml").read_text())
     assert values == json.loads(json.dumps(asdict(WaveformTrainingConfig())))  # lists for tuples
 

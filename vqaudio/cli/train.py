@@ -15,6 +15,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from vqaudio import modelfiles, pretrained
 from vqaudio.codec import load_codec
 from vqaudio.config import config_directory, from_dict
 from vqaudio.data.chunks import CodeCorpus
@@ -38,8 +39,11 @@ def run(cfg: DictConfig) -> int:
     """One training run; the exit status. Raises VqaudioError, OSError or ValueError for what the user
     can mend."""
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    plan = {"codec": _codec, "prior": _prior, "waveform": _waveform}[values.get("task", "codec")]
-    loop, make_task = plan(values)
+    plans = {"codec": _codec, "prior": _prior, "waveform": _waveform}
+    task = values.get("task", "codec")
+    if task not in plans:
+        raise ValueError(f"task must be one of {', '.join(plans)}, not {task}")
+    loop, make_task = plans[task](values)
     if loop.threads:
         torch.set_num_threads(loop.threads)
     directory = Path(values["output"])
@@ -99,7 +103,10 @@ def _waveform(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]
             hop=WaveformVQVAE(model).hop,
             seconds_shown=training.seconds_shown,
         )
-        return WaveformTask(model, training, corpus, held_out, device)
+        start = None
+        if values["initial"] is not None:
+            start, _ = modelfiles.read(pretrained.folder_of(values["initial"]))
+        return WaveformTask(model, training, corpus, held_out, device, start)
 
     return training.loop, make_task
 

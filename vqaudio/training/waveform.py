@@ -14,6 +14,7 @@ from vqaudio.config import differences
 from vqaudio.data.dataset import CropConfig, SpeakerCrops, batches
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError
+from vqaudio.models.vqvae import VQVAE
 from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.training import distributed
 from vqaudio.training.codebook import CodebookConfig, CodebookLearner
@@ -59,6 +60,9 @@ class WaveformTask:
 
     A decoder with speakers is told those of `train`, in the order of their names, which checkpoints
     keep. Raises ModelError if it has not room for them.
+
+    `initial`: a codec whose encoder and codebook to start from, None for random weights. There is no
+    unquantised start then. Raises ModelError if they are of another configuration.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class WaveformTask:
         train: Corpus,
         held_out: HeldOutWaves,
         device: torch.device,
+        initial: VQVAE | None = None,
     ):
         self.config, self.held_out, self.device = config, held_out, device
         self.speakers = sorted({clip.speaker for clip in train.clips})
@@ -78,7 +83,11 @@ class WaveformTask:
                 f"{model.decoder.speakers}: model.decoder.speakers="
             )
         torch.manual_seed(config.loop.seed)
-        self.model = WaveformVQVAE(model).to(device)
+        self.model = WaveformVQVAE(model)
+        self.quantize_from: int | None = config.quantize_from
+        if initial is not None:
+            self._start_from(initial)
+        self.model.to(device)
         self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
         self.averaged = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
@@ -100,6 +109,14 @@ class WaveformTask:
         self.seconds_per_step = config.crops.batch_size * self.crops.length / model.sample_rate
         self.steps_per_epoch = max(1, round(train.hours * 3600 / self.seconds_per_step))
 
+    def _start_from(self, codec: VQVAE) -> None:
+        ours, theirs = self.model.config, codec.config
+        if (ours.encoder, ours.quantizer) != (theirs.encoder, theirs.quantizer):
+            raise ModelError("the codec to start from has another encoder or codebook: model=")
+        self.model.encoder.load_state_dict(codec.encoder.state_dict())
+        self.model.quantizer.load_state_dict(codec.quantizer.state_dict())
+        self.quantize_from = None  # the codebook has started already
+
     def _autocast(self) -> torch.autocast:
         enabled = self.config.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
@@ -111,7 +128,7 @@ class WaveformTask:
     def step(self, batch: tuple[Tensor, Tensor], n: int) -> dict[str, Tensor | float]:
         """batch: wave [B, T] and speaker int64 [B] of this rank. `bits` is per sample."""
         wave, speaker = (tensor.to(self.device, non_blocking=True) for tensor in batch)
-        if n == self.config.quantize_from:
+        if n == self.quantize_from:
             self._start_codebook(n)
         c = self.config.optimizer
         rate = c.rate * trapezoid(n, self.config.loop.steps, c.warmup, c.decay)
@@ -119,7 +136,7 @@ class WaveformTask:
             group["lr"] = rate
         with self._autocast():
             bits, z, quantized = self.model(
-                wave, speaker if self.told else None, n >= self.config.quantize_from
+                wave, speaker if self.told else None, self._quantizing(n)
             )
         weights = self.config.loss
         terms = {"bits": bits.mean()}
@@ -146,6 +163,9 @@ class WaveformTask:
         self.averaged.update_parameters(self.model)
         return figures
 
+    def _quantizing(self, n: int) -> bool:
+        return self.quantize_from is None or n >= self.quantize_from
+
     def _start_codebook(self, n: int) -> None:
         def encode(i: int) -> Tensor:
             wave, _ = self.crops[i]
@@ -158,7 +178,7 @@ class WaveformTask:
     def evaluate(self, n: int, writer: SummaryWriter) -> float:
         model = self.averaged.module
         model.eval()
-        quantize = n > self.config.quantize_from
+        quantize = self._quantizing(n - 1)
         speakers = self.speakers if self.told else None
         with self._autocast():
             score = self.held_out.judge(model, speakers, n, writer, quantize)
@@ -170,6 +190,7 @@ class WaveformTask:
         return {
             "model_config": self.model.config.to_dict(),
             "training_config": asdict(self.config),
+            "quantize_from": self.quantize_from,
             "speakers": self.speakers,
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -187,6 +208,7 @@ class WaveformTask:
         if distributed.is_main():
             for line in differences(state["training_config"], asdict(self.config)):
                 print(f"changed since the checkpoint: {line}", file=sys.stderr)
+        self.quantize_from = state["quantize_from"]
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.learner.load_state_dict(state["learner"])
