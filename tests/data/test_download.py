@@ -1,0 +1,140 @@
+"""Downloads from a local server: stopped and resumed, checked; archives that want out."""
+
+import hashlib
+import io
+import tarfile
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from vqaudio.data.download import Remote, download, unpack
+from vqaudio.errors import VqaudioError
+
+DATA = bytes(range(256)) * 4000
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Serves DATA; breaks off after `most` bytes an answer."""
+
+    def __init__(self, log, most, ranges, *arguments):
+        self.log, self.most, self.ranges = log, most, ranges
+        super().__init__(*arguments)
+
+    def do_GET(self):
+        if self.path != "/data.bin":
+            self.send_error(404, "Not Found")
+            return
+        wanted = self.headers.get("Range")
+        self.log.append(wanted)
+        start = int(wanted[6:-1]) if wanted and self.ranges else 0
+        if start >= len(DATA):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(DATA) - start))
+        self.end_headers()
+        self.wfile.write(DATA[start : start + self.most])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(most=10**9, ranges=True):
+        log = []
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Answers, log, most, ranges))
+        Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/data.bin", log
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def remote(url, data=DATA):
+    return Remote(url, hashlib.md5(data).hexdigest())
+
+
+def test_a_broken_connection_goes_on_where_it_stopped(serve, tmp_path):
+    url, log = serve(most=400_000)
+    path = download(remote(url), tmp_path, wait=0)
+    assert path.read_bytes() == DATA
+    assert log == [None, "bytes=400000-", "bytes=800000-"]
+    assert download(remote(url), tmp_path) == path
+    assert len(log) == 3  # what is there is not fetched again
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_server_without_ranges_starts_again(serve, tmp_path):
+    url, _ = serve(ranges=False)
+    (tmp_path / "data.bin.part").write_bytes(DATA[:1000])
+    assert download(remote(url), tmp_path, wait=0).read_bytes() == DATA
+
+
+def test_a_whole_part_is_only_checked(serve, tmp_path):
+    url, _ = serve()
+    (tmp_path / "data.bin.part").write_bytes(DATA)
+    assert download(remote(url), tmp_path, wait=0).read_bytes() == DATA
+
+
+def test_a_wrong_digest_leaves_nothing(serve, tmp_path):
+    url, _ = serve()
+    with pytest.raises(VqaudioError, match=r"data\.bin is damaged"):
+        download(remote(url, b"other"), tmp_path, wait=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_there_and_who_does_not_answer(serve, tmp_path):
+    url, _ = serve()
+    with pytest.raises(VqaudioError, match="404"):
+        download(remote(url.replace("data", "none")), tmp_path, wait=0)
+    with pytest.raises(VqaudioError, match=r"127\.0\.0\.1:9"):
+        download(remote("http://127.0.0.1:9/data.bin"), tmp_path, wait=0)
+
+
+def archive(path, members):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data, kind in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.size = kind, len(data)
+            if kind == tarfile.SYMTYPE:
+                info.linkname, info.size = data.decode(), 0
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_unpacking_is_done_once(tmp_path):
+    path = archive(tmp_path / "a.tar.gz", [("x/y.txt", b"hello", tarfile.REGTYPE)])
+    unpack(path, tmp_path / "out")
+    assert (tmp_path / "out/x/y.txt").read_bytes() == b"hello"
+    (tmp_path / "out/x/y.txt").write_bytes(b"changed")
+    unpack(path, tmp_path / "out")
+    assert (tmp_path / "out/x/y.txt").read_bytes() == b"changed"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("../escaped", b"x", tarfile.REGTYPE)],
+        [("link", b"..", tarfile.SYMTYPE), ("link/escaped", b"x", tarfile.REGTYPE)],
+    ],
+)
+def test_nothing_gets_out_of_the_folder(tmp_path, members):
+    path = archive(tmp_path / "a.tar.gz", members)
+    with pytest.raises(VqaudioError):
+        unpack(path, tmp_path / "out")
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_a_cut_archive_is_refused(tmp_path):
+    path = archive(tmp_path / "a.tar.gz", [("x", DATA, tarfile.REGTYPE)])
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(VqaudioError, match=r"a\.tar\.gz"):
+        unpack(path, tmp_path / "out")
