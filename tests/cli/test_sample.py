@@ -3,11 +3,13 @@
 import io
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from tests.bigram import unigram_model
 from tests.small import small_model
@@ -149,6 +151,10 @@ def test_folders_serve_as_well(call, packaged, prompt, monkeypatch):
         (["--prompt", "empty.vqc"], "empty.vqc: "),
         (["--prompt", "cut.vqc"], "cut.vqc: the file is cut short"),
         (["--prompt", "stereo.vqc"], "stereo.vqc: a prompt has one channel, and this has 2"),
+        (
+            ["--prompt", "long.vqc"],
+            "long.vqc: a prompt may last 3600 s at most, and this lasts 3700 s",
+        ),
         (["--prompt", "other.vqc", "-m", "speech64"], "and this is lonely ("),
         (["--prompt", "other.vqc"], "no prior is packaged for lonely ("),
         (["-o", "prompt.vqc"], "prompt.vqc: File exists"),
@@ -160,6 +166,10 @@ def test_what_fails_is_told_in_one_line(arguments, words, call, prompt, packaged
     wave = np.random.default_rng(0).standard_normal((2, 900)).astype(np.float32)
     Codec.load(packaged / "speech64").encode(wave, 16000).save("stereo.vqc")
     other.encode(wave[0], 16000).save("other.vqc")
+    long = other.encode(wave[0, :128], 16000)
+    count = 3700 * 16000 // long.hop
+    zeros = torch.zeros(1, count, dtype=torch.int64)
+    replace(long, indices=zeros, lengths=(count * long.hop,)).save("long.vqc")
     Path("empty.vqc").write_bytes(b"")
     Path("cut.vqc").write_bytes(Path(prompt).read_bytes()[:-1])
     before = files(tmp_path)

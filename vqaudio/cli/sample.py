@@ -158,7 +158,12 @@ def _prompt(path: str | None, prior: "Prior | None") -> "Codes | None":
         is_given = prior is not None and prior.fingerprint == fingerprint
         return prior.coder() if is_given else packaged_coder(fingerprint)
 
-    return read(path, coder_for)
+    prompt = read(path, coder_for)
+    if prompt.duration > MAX_SECONDS:
+        raise VqaudioError(
+            f"a prompt may last {MAX_SECONDS} s at most, and this lasts {prompt.duration:.0f} s"
+        )
+    return prompt
 
 
 def _models(
