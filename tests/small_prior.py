@@ -19,7 +19,7 @@ from vqaudio.models.wavenet import WaveNetConfig
 
 K = 11
 NETWORKS = [
-    WaveNetConfig(width=16, skip=24, dilations=(1, 3), cycles=2),
+    WaveNetConfig(width=16, skip=24, kernel=3, dilations=(1, 3), cycles=2),
     TransformerConfig(width=32, layers=2, heads=2, window=9),
 ]
 """Their receptive field is 17 codes."""

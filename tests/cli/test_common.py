@@ -70,7 +70,13 @@ def test_a_signal_is_not_lost_in_a_callback(number, capfd):
         callback()
         return wait()
 
+    def work_that_fails_for_it() -> int:
+        callback()
+        common.complain("tool", "a.wav", "no samples")
+        return 1
+
     assert status_of(work) == STATUSES[number]
+    assert status_of(work_that_fails_for_it) == STATUSES[number]
     assert capfd.readouterr().err == ""
 
 

@@ -183,10 +183,12 @@ def _exit_on_signals() -> Iterator[None]:
         else:
             hook(lost)
             return
+        _coming_again.set()
         # Not threading.Thread, whose start() waits for it, and so might be hit by the signal.
         _thread.start_new_thread(_send_soon, (number,))
 
     try:
+        _coming_again.clear()
         for number in numbers:
             signal.signal(number, stop)
         sys.unraisablehook = send_again
@@ -195,6 +197,10 @@ def _exit_on_signals() -> Iterator[None]:
         sys.unraisablehook = hook
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
+
+
+_coming_again = threading.Event()
+"""A signal that was lost in a callback is on its way once more."""
 
 
 def _send_soon(number: int) -> None:
@@ -239,6 +245,8 @@ def _run(prog: str, options: argparse.Namespace, tool: Tool) -> int:
 
 def complain(prog: str, path: str, message: str) -> None:
     """One line on standard error, whatever is in a file's name or in what a library says."""
+    if _coming_again.is_set():
+        time.sleep(1)  # to be cut short: what failed is the reading that the signal came into
     print(printable(f"{prog}: {path}: {message}"), file=sys.stderr)
 
 
