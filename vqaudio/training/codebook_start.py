@@ -25,3 +25,4 @@ def start_from_codebook(model: CodeModel, codebook: Tensor) -> None:
     # A tenth of chance: vectors of fewer dimensions than codes must not make codes inseparable.
     embedding[:codes] = projected(embedding.shape[1]) + 0.1 * embedding[:codes]
     head.copy_(projected(head.shape[1]) * head.std())
+    model.head.bias.zero_()
