@@ -177,7 +177,7 @@ def test_a_start_from_the_codebook(tmp_path):
         for start in (True, False)
     )
     differ = {name for name in without if not torch.equal(with_it[name], without[name])}
-    assert differ == {"embedding.weight", "head.weight"}
+    assert differ == {"embedding.weight", "head.weight", "head.bias"}
 
 
 def test_yaml_of_the_integer_run():
