@@ -1,16 +1,13 @@
 """Training the codec: what one step does to encoder, codebook, decoder and discriminators."""
 
-import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from vqaudio.config import differences
 from vqaudio.data.dataset import CropConfig, Crops, batches
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError
@@ -23,7 +20,16 @@ from vqaudio.training.codebook import CodebookConfig, CodebookLearner
 from vqaudio.training.held_out import HeldOut
 from vqaudio.training.initial import Initial
 from vqaudio.training.loop import LoopConfig
-from vqaudio.training.schedule import trapezoid
+from vqaudio.training.optimization import (
+    OptimizerConfig,
+    adamw,
+    autocast,
+    check_precision,
+    descend,
+    moving_average,
+    set_rate,
+    tell_differences,
+)
 
 
 @dataclass(frozen=True)
@@ -50,18 +56,6 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW; the rate goes up over `warmup` steps and down over the last `decay`."""
-
-    rate: float = 1e-3
-    betas: tuple[float, float] = (0.8, 0.99)
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    warmup: int = 500
-    decay: int = 20_000
-
-
-@dataclass(frozen=True)
 class CodecTrainingConfig:
     """`quantize_from`: until this step the decoder hears unquantised vectors; a codebook started on an
     untrained encoder collapses within some hundred steps. `adversarial_from`: null for never;
@@ -82,8 +76,7 @@ class CodecTrainingConfig:
     precision: str = "bf16"
 
     def __post_init__(self):
-        if self.precision not in ("bf16", "fp32"):
-            raise ValueError(f"precision must be bf16 or fp32, not {self.precision}")
+        check_precision(self.precision)
         if self.adversarial_from is not None and self.adversarial_from >= self.loop.steps:
             raise ValueError(
                 f"adversarial_from {self.adversarial_from} is not before the end, {self.loop.steps}"
@@ -116,21 +109,19 @@ class CodecTask:
                 self.quantize_from = None  # the codebook has started already
         self.model.to(device)
         self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
-        self.averaged = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
-        )
+        self.averaged = moving_average(self.model, config.average_decay)
         self.mel = MultiScaleMel(config.loss.scales, model.sample_rate, config.loss.floor).to(
             device
         )
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = self._optimizer(self.parameters)
+        self.optimizer = adamw(self.parameters, config.optimizer)
         self.discriminators: Discriminators | None = None
         if config.adversarial_from is not None:
             self.discriminators = Discriminators(config.discriminators)
             if initial is not None and initial.discriminators is not None:
                 self.discriminators.load_state_dict(initial.discriminators)
             self.discriminators.to(device)
-            self.critic_optimizer = self._optimizer(list(self.discriminators.parameters()))
+            self.critic_optimizer = adamw(self.discriminators.parameters(), config.optimizer)
         self.crops = Crops(
             train,
             config.crops,
@@ -143,15 +134,8 @@ class CodecTask:
         self.steps_per_epoch = max(1, round(train.hours * 3600 / self.seconds_per_step))
         self.held_out = held_out
 
-    def _optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        c = self.config.optimizer
-        return torch.optim.AdamW(
-            parameters, c.rate, c.betas, weight_decay=c.weight_decay, fused=True
-        )
-
     def _autocast(self) -> torch.autocast:
-        enabled = self.config.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        return autocast(self.device, self.config.precision)
 
     def batches(self, steps: range) -> DataLoader:
         on_gpu = self.device.type == "cuda"
@@ -162,7 +146,7 @@ class CodecTask:
         wave = batch.to(self.device, non_blocking=True)
         if n == self.quantize_from:
             self._start_codebook(n)
-        self._set_rate(n)
+        rate = self._set_rate(n)
         quantize = self._quantizing(n)
         with self._autocast():
             decoded, z, quantized = self.model(wave, quantize)
@@ -184,10 +168,9 @@ class CodecTask:
             terms |= critics._asdict()
             loss = loss + weights.adversarial * critics.adversarial
             loss = loss + weights.feature_matching * critics.feature_matching
-        norm = self._descend(loss, self.parameters, self.optimizer)
+        norm = descend(loss, self.parameters, self.optimizer, self.config.optimizer)
         figures = {name: term.detach() for name, term in terms.items()}
-        figures |= {"loss": loss.detach(), "gradient_norm": norm}
-        figures["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        figures |= {"loss": loss.detach(), "gradient_norm": norm, "learning_rate": rate}
         if quantized is not None:
             figures |= self.learner.learn(z, quantized.indices, self._generator(n))
             if (n + 1) % self.steps_per_epoch == 0:
@@ -204,26 +187,15 @@ class CodecTask:
     def _train_discriminators(self, target: Tensor, decoded: Tensor) -> Tensor:
         with self._autocast():
             loss = discriminator_step(self.discriminators, target, decoded)
-        self._descend(loss, list(self.discriminators.parameters()), self.critic_optimizer)
+        parameters = list(self.discriminators.parameters())
+        descend(loss, parameters, self.critic_optimizer, self.config.optimizer)
         return loss
 
-    def _descend(
-        self, loss: Tensor, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer
-    ) -> Tensor:
-        """One optimiser step on the mean over ranks of `loss`; the gradient's norm before clipping."""
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        distributed.average_gradients(parameters)
-        norm = nn.utils.clip_grad_norm_(parameters, self.config.optimizer.clip_norm)
-        optimizer.step()
-        return norm.detach()
-
-    def _set_rate(self, n: int) -> None:
-        c = self.config.optimizer
-        factor = trapezoid(n, self.config.loop.steps, c.warmup, c.decay)
-        for optimizer in (self.optimizer, getattr(self, "critic_optimizer", None)):
-            for group in optimizer.param_groups if optimizer else ():
-                group["lr"] = c.rate * factor
+    def _set_rate(self, n: int) -> float:
+        config, steps = self.config.optimizer, self.config.loop.steps
+        if self.discriminators is not None:
+            set_rate(self.critic_optimizer, config, n, steps)
+        return set_rate(self.optimizer, config, n, steps)
 
     def _generator(self, n: int) -> torch.Generator:
         """The same on every rank and after every resume."""
@@ -269,9 +241,7 @@ class CodecTask:
         another rate. Raises ModelError if the checkpoint is of another model."""
         if VQVAEConfig.from_dict(state["model_config"]) != self.model.config:
             raise ModelError("the checkpoint to resume is of another model configuration")
-        if distributed.is_main():
-            for line in differences(state["training_config"], asdict(self.config)):
-                print(f"changed since the checkpoint: {line}", file=sys.stderr)
+        tell_differences(state["training_config"], self.config)
         self.quantize_from = state["quantize_from"]
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])

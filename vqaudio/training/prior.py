@@ -1,27 +1,32 @@
 """Training the prior: what one step does to a model of code sequences."""
 
-import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from vqaudio.config import differences
 from vqaudio.data.chunks import NO_CODE, ChunkConfig, Chunks, CodeCorpus
 from vqaudio.data.dataset import batches
 from vqaudio.errors import ModelError
 from vqaudio.models.code_model import CodeModel, CodeModelConfig
 from vqaudio.training import distributed
 from vqaudio.training.codebook_start import start_from_codebook
-from vqaudio.training.codec import OptimizerConfig
 from vqaudio.training.held_out_codes import HeldOutCodes
 from vqaudio.training.loop import LoopConfig
+from vqaudio.training.optimization import (
+    OptimizerConfig,
+    adamw,
+    autocast,
+    check_precision,
+    descend,
+    moving_average,
+    set_rate,
+    tell_differences,
+)
 from vqaudio.training.quantise import QuantisedCodeModel
-from vqaudio.training.schedule import trapezoid
 
 CALIBRATION = 8
 """Batches by which the scales of an integer prior are set."""
@@ -48,8 +53,7 @@ class PriorTrainingConfig:
     codebook_start: bool = False
 
     def __post_init__(self):
-        if self.precision not in ("bf16", "fp32"):
-            raise ValueError(f"precision must be bf16 or fp32, not {self.precision}")
+        check_precision(self.precision)
         if self.integer and self.codebook_start:
             raise ValueError("an integer prior starts from a float prior, not from the codebook")
 
@@ -79,14 +83,9 @@ class PriorTask:
         self.fingerprint = train.fingerprint
         torch.manual_seed(config.loop.seed)
         self.model = self._start(model, train, initial)
-        self.averaged = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
-        )
+        self.averaged = moving_average(self.model, config.average_decay)
         self.parameters = list(self.model.parameters())
-        c = config.optimizer
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, c.rate, c.betas, weight_decay=c.weight_decay, fused=True
-        )
+        self.optimizer = adamw(self.parameters, config.optimizer)
         self.chunks = Chunks(
             train,
             config.chunks,
@@ -117,8 +116,7 @@ class PriorTask:
         return QuantisedCodeModel.of(model, [chunks[i].clamp_min(0) for i in range(CALIBRATION)])
 
     def _autocast(self) -> torch.autocast:
-        enabled = self.config.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        return autocast(self.device, self.config.precision)
 
     def batches(self, steps: range) -> DataLoader:
         on_gpu = self.device.type == "cuda"
@@ -128,21 +126,15 @@ class PriorTask:
         """batch: int64 [B, N] of this rank, NO_CODE past the end of a clip. The loss is in bits."""
         codes = batch.to(self.device, non_blocking=True)
         c = self.config.optimizer
-        rate = c.rate * trapezoid(n, self.config.loop.steps, c.warmup, c.decay)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = set_rate(self.optimizer, c, n, self.config.loop.steps)
         with self._autocast():
             bits = self.model.bits(codes)
         # Per code over all ranks, some of which may have had more codes than others.
         count = distributed.mean_over_ranks((codes != NO_CODE).sum().float())
         loss = bits.sum() / count
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        distributed.average_gradients(self.parameters)
-        norm = nn.utils.clip_grad_norm_(self.parameters, c.clip_norm)
-        self.optimizer.step()
+        norm = descend(loss, self.parameters, self.optimizer, c)
         self.averaged.update_parameters(self.model)
-        return {"loss": loss.detach(), "gradient_norm": norm.detach(), "learning_rate": rate}
+        return {"loss": loss.detach(), "gradient_norm": norm, "learning_rate": rate}
 
     def evaluate(self, n: int, writer: SummaryWriter) -> float:
         model = self.averaged.module
@@ -174,9 +166,7 @@ class PriorTask:
                 f"the checkpoint to resume learned codes of codec {state['codec_fingerprint']}, "
                 f"these are of {self.fingerprint.hex()}"
             )
-        if distributed.is_main():
-            for line in differences(state["training_config"], asdict(self.config)):
-                print(f"changed since the checkpoint: {line}", file=sys.stderr)
+        tell_differences(state["training_config"], self.config)
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])

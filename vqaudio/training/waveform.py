@@ -1,16 +1,13 @@
 """Training the paper's model: encoder, codebook and WaveNet decoder by the likelihood of samples."""
 
-import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from vqaudio.config import differences
 from vqaudio.data.dataset import CropConfig, SpeakerCrops, batches
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError
@@ -18,10 +15,18 @@ from vqaudio.models.vqvae import VQVAE
 from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.training import distributed
 from vqaudio.training.codebook import CodebookConfig, CodebookLearner
-from vqaudio.training.codec import OptimizerConfig
 from vqaudio.training.held_out_waves import HeldOutWaves
 from vqaudio.training.loop import LoopConfig
-from vqaudio.training.schedule import trapezoid
+from vqaudio.training.optimization import (
+    OptimizerConfig,
+    adamw,
+    autocast,
+    check_precision,
+    descend,
+    moving_average,
+    set_rate,
+    tell_differences,
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,7 @@ class WaveformTrainingConfig:
     seconds_shown: float = 1.0
 
     def __post_init__(self):
-        if self.precision not in ("bf16", "fp32"):
-            raise ValueError(f"precision must be bf16 or fp32, not {self.precision}")
+        check_precision(self.precision)
 
 
 class WaveformTask:
@@ -89,14 +93,9 @@ class WaveformTask:
             self._start_from(initial)
         self.model.to(device)
         self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
-        self.averaged = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
-        )
+        self.averaged = moving_average(self.model, config.average_decay)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        c = config.optimizer
-        self.optimizer = torch.optim.AdamW(
-            self.parameters, c.rate, c.betas, weight_decay=c.weight_decay, fused=True
-        )
+        self.optimizer = adamw(self.parameters, config.optimizer)
         self.crops = SpeakerCrops(
             train,
             config.crops,
@@ -118,8 +117,7 @@ class WaveformTask:
         self.quantize_from = None  # the codebook has started already
 
     def _autocast(self) -> torch.autocast:
-        enabled = self.config.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+        return autocast(self.device, self.config.precision)
 
     def batches(self, steps: range) -> DataLoader:
         on_gpu = self.device.type == "cuda"
@@ -131,9 +129,7 @@ class WaveformTask:
         if n == self.quantize_from:
             self._start_codebook(n)
         c = self.config.optimizer
-        rate = c.rate * trapezoid(n, self.config.loop.steps, c.warmup, c.decay)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = set_rate(self.optimizer, c, n, self.config.loop.steps)
         with self._autocast():
             bits, z, quantized = self.model(
                 wave, speaker if self.told else None, self._quantizing(n)
@@ -147,13 +143,9 @@ class WaveformTask:
             if self.config.codebook.update == "loss":
                 terms["codebook"] = quantized.codebook_loss
                 loss = loss + weights.codebook * quantized.codebook_loss
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        distributed.average_gradients(self.parameters)
-        norm = nn.utils.clip_grad_norm_(self.parameters, c.clip_norm)
-        self.optimizer.step()
+        norm = descend(loss, self.parameters, self.optimizer, c)
         figures = {name: term.detach() for name, term in terms.items()}
-        figures |= {"loss": loss.detach(), "gradient_norm": norm.detach(), "learning_rate": rate}
+        figures |= {"loss": loss.detach(), "gradient_norm": norm, "learning_rate": rate}
         if quantized is not None:
             # The same on every rank and after every resume.
             generator = torch.Generator().manual_seed(self.config.loop.seed * 1_000_003 + n)
@@ -205,9 +197,7 @@ class WaveformTask:
             raise ModelError("the checkpoint to resume is of another model configuration")
         if self.told and state["speakers"] != self.speakers:
             raise ModelError("the checkpoint to resume knows other speakers than the corpus has")
-        if distributed.is_main():
-            for line in differences(state["training_config"], asdict(self.config)):
-                print(f"changed since the checkpoint: {line}", file=sys.stderr)
+        tell_differences(state["training_config"], self.config)
         self.quantize_from = state["quantize_from"]
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
