@@ -65,6 +65,23 @@ def test_held_out_speakers_are_in_no_training_data(tree, tmp_path):
     assert not train & held_out
 
 
+def test_a_share_of_every_speakers_clips_is_held_out(tmp_path):
+    root = tmp_path / "root"
+    files = [root / f"s{i % 3}" / f"{i}.wav" for i in range(60)] + [root / "few" / "1.wav"]
+    held_out = folder.held_out_clips(files, root, 0.1)
+    assert [sum(f.parent.name == f"s{i}" for f in held_out) for i in range(3)] == [2, 2, 2]
+    assert not any(f.parent.name == "few" for f in held_out)
+
+
+def test_excluded_folders_are_in_neither_side(tree, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(tree, out, "--exclude", "a", "d", "--held-out", "0.5") == 0
+    speakers = {c.speaker for n in ("train", "held-out") for c in Corpus(out / n).clips}
+    assert speakers == {"b", "c"}
+    assert run(tree, tmp_path / "other", "--exclude", "nobody") == 1
+    assert "nobody" in capsys.readouterr().err
+
+
 def test_a_speakers_new_files_do_not_change_sides(tree):
     files = audio.find(tree)
     chosen = folder.held_out_files(files, tree, 0.5)

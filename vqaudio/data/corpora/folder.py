@@ -1,6 +1,7 @@
 """Any tree of audio files as a corpus; the speaker is the parent folder.
 
-    python -m vqaudio.data.corpora.folder AUDIO_DIR OUT_DIR [--held-out-dir DIR | --held-out SHARE]
+    python -m vqaudio.data.corpora.folder AUDIO_DIR OUT_DIR
+        [--held-out-dir DIR | --held-out SHARE | --held-out-clips SHARE] [--exclude FOLDER ...]
 
 Writes OUT_DIR/train and OUT_DIR/held-out, two prepared corpora (`vqaudio.data.manifest`),
 OUT_DIR/held-out-audio, up to 200 of the held-out clips as FLAC, to be listened to and judged,
@@ -12,11 +13,12 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -85,6 +87,19 @@ def held_out_files(files: list[Path], root: Path, share: float) -> set[Path]:
     return {f for f in files if group[f] in chosen}
 
 
+def held_out_clips(files: list[Path], root: Path, share: float) -> set[Path]:
+    """A share of every speaker's files, chosen by a hash of their names: nothing of who says only a
+    few. Both sides have the same speakers, as a model that is told who speaks wants it."""
+    of_speaker: dict[str, list[Path]] = {}
+    for file in files:
+        of_speaker.setdefault(speaker_of(file, root), []).append(file)
+    chosen: set[Path] = set()
+    for own in of_speaker.values():
+        own.sort(key=lambda file: hashlib.sha256(file.name.encode()).digest())
+        chosen |= set(own[: int(share * len(own))])
+    return chosen
+
+
 def _prepare_all(files: list[Path], workers: int) -> Iterator[Prepared]:
     """`prepare_file` of each, in order."""
     if workers == 1:
@@ -125,17 +140,36 @@ def write_corpus(files: Iterable[Path], root: Path, out: Path, workers: int) -> 
 
 
 def prepare(
-    root: Path, out: Path, held_out_dir: Path | None, held_out_share: float, workers: int
+    root: Path,
+    out: Path,
+    held_out_dir: Path | None,
+    held_out_share: float,
+    workers: int,
+    clips_share: float | None = None,
+    exclude: Sequence[str] = (),
 ) -> None:
-    """The whole of stage 0. Raises VqaudioError if there is nothing to train on."""
-    source = {"audio_dir": str(root.resolve()), "held_out": held_out_share}
+    """The whole of stage 0. Raises VqaudioError if there is nothing to train on.
+
+    held_out_share: of the speakers; clips_share: of every speaker's clips instead; exclude: folders
+    in `root` that are left out.
+    """
+    source: dict[str, Any] = {"audio_dir": str(root.resolve()), "held_out": held_out_share}
     if held_out_dir is not None:
         source["held_out"] = str(held_out_dir.resolve())
+    if clips_share is not None:
+        source |= {"held_out": None, "held_out_clips": clips_share}
+    if exclude:
+        source["exclude"] = sorted(exclude)
     if _prepared_from(out, source):
         print(f"{out} is prepared already")
         return
-    files = audio.find(root)
-    if held_out_dir is None:
+    left_out = [root / name for name in exclude]
+    if missing := [path for path in left_out if not path.is_dir()]:
+        raise VqaudioError(f"{missing[0]}: no such folder to exclude")
+    files = [f for f in audio.find(root) if not any(f.is_relative_to(path) for path in left_out)]
+    if clips_share is not None:
+        held_out, held_out_root = held_out_clips(files, root, clips_share), root
+    elif held_out_dir is None:
         held_out, held_out_root = held_out_files(files, root, held_out_share), root
     else:
         held_out, held_out_root = set(audio.find(held_out_dir)), held_out_dir
@@ -154,7 +188,7 @@ def prepare(
         stream.write(json.dumps(source).encode())
 
 
-def _prepared_from(out: Path, source: dict[str, str | float]) -> bool:
+def _prepared_from(out: Path, source: dict[str, Any]) -> bool:
     """Whether `out` is complete. Raises VqaudioError if it was made from something else."""
     if not (out / SOURCE).exists():
         return False
@@ -178,14 +212,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("audio_dir", type=Path)
     parser.add_argument("out_dir", type=Path)
-    parser.add_argument("--held-out-dir", type=Path, help="evaluate on this folder instead")
-    parser.add_argument(
+    sides = parser.add_mutually_exclusive_group()
+    sides.add_argument("--held-out-dir", type=Path, help="evaluate on this folder instead")
+    sides.add_argument(
         "--held-out", type=float, default=0.03, help="share of speakers (default .03)"
     )
+    sides.add_argument(
+        "--held-out-clips", type=float, metavar="SHARE", help="of every speaker's clips instead"
+    )
+    parser.add_argument("--exclude", nargs="+", default=[], metavar="FOLDER", help="in AUDIO_DIR")
     parser.add_argument("--workers", type=int, default=2)
     a = parser.parse_args(arguments)
     try:
-        prepare(a.audio_dir, a.out_dir, a.held_out_dir, a.held_out, a.workers)
+        prepare(
+            a.audio_dir,
+            a.out_dir,
+            a.held_out_dir,
+            a.held_out,
+            a.workers,
+            a.held_out_clips,
+            a.exclude,
+        )
     except (VqaudioError, OSError) as error:
         print(f"folder: {error}", file=sys.stderr)
         return 1
