@@ -4,11 +4,10 @@
 #   recipes/phonemes/run.sh --smoke    every stage in minutes, on a made-up corpus
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-# In a checkout that tools/demo or tools/test has set up, its programs; else those in PATH.
-[[ -d $here/../../.venv/bin ]] && PATH="$here/../../.venv/bin:$PATH"
+source "$here/../common.sh"
 
-stage=0 stop_stage=6 corpus_dir= tag=phonemes640 nproc=1 workers=2 alignments= smoke=
-train_part=train-clean-100 held_out_part=dev-clean test_part=test-clean server=()
+corpus_dir= tag=phonemes640 workers=2 alignments= server=()
+train_part=train-clean-100 held_out_part=dev-clean test_part=test-clean
 usage() {
     cat >&2 <<EOF
 usage: $0 [--corpus-dir DIR] [--stage N] [--stop-stage M] [--tag NAME] [--nproc N] [--workers N]
@@ -16,45 +15,18 @@ usage: $0 [--corpus-dir DIR] [--stage N] [--stop-stage M] [--tag NAME] [--nproc 
 EOF
     exit 2
 }
-while [[ $# -gt 0 && $1 == --* ]]; do
-    if [[ $1 == --smoke ]]; then smoke=1; shift; continue; fi
-    [[ $# -ge 2 ]] || usage
-    case $1 in
-        --corpus-dir) corpus_dir=$2 ;;
-        --stage) stage=$2 ;;
-        --stop-stage) stop_stage=$2 ;;
-        --tag) tag=$2 ;;
-        --nproc) nproc=$2 ;;
-        --workers) workers=$2 ;;
-        --train-part) train_part=$2 ;;
-        --alignments) alignments=$2 ;;
-        *) usage ;;
-    esac
-    shift 2
-done
-data=${VQAUDIO_DATA:-$here/data} exp=${VQAUDIO_EXP:-$here/exp}
-overrides=(experiment=phonemes640)
+read_options "corpus-dir stage stop-stage tag nproc workers train-part alignments" "" "$@"
+settings=(experiment=phonemes640)
 if [[ -n $smoke ]]; then
-    data=$data/smoke exp=$exp/smoke
-    # A corpus in the layout of the real one, from a server on this machine.
-    mkdir -p "$data"
-    coproc server_of_smoke { exec python "$here/smoke.py" "$data/served"; }
-    trap 'kill "$server_of_smoke_PID" 2>/dev/null || true' EXIT
-    read -r url <&"${server_of_smoke[0]}"
+    serve_smoke librispeech
     server=(--server "$url" --md5sums "$data/served/md5sum.txt")
-    overrides+=(
-        "model.encoder.widths=[4,6,8,12,16,16,16]" "model.decoder.width=24" "model.decoder.blocks=1"
-        "model.quantizer.codebook_size=16" training.crops.batch_size=2 training.quantize_from=10
-        training.codebook.kmeans_vectors=200 training.precision=fp32
-        "training.loop={steps: 30, log_every: 10, eval_every: 30, num_workers: 0, threads: 1}"
+    settings+=(
+        "${smoke_codec[@]}" "model.encoder.widths=[4,6,8,12,16,16,16]"
+        model.quantizer.codebook_size=16
     )
 fi
 corpus_dir=${corpus_dir:-$data/download}
 run=$exp/$tag
-
-wanted() { [[ $stage -le $1 && $1 -le $stop_stage ]]; }
-# Several processes only where asked for: one needs no process group.
-launch() { if [[ $nproc -gt 1 ]]; then torchrun --nproc-per-node "$nproc" -m "$@"; else python -m "$@"; fi; }
 parts=("$train_part" "$held_out_part" "$test_part")
 
 if wanted 0; then
@@ -69,7 +41,7 @@ if wanted 2; then
     echo "stage 2: train"
     # The inner quotes are for Hydra: a path may hold what its grammar takes for its own.
     launch vqaudio.cli.train "data.train='$data/$train_part'" "data.held_out='$data/$held_out_part'" \
-        "output='$run'" "${overrides[@]}" "$@"
+        "output='$run'" "${settings[@]}" "${overrides[@]}"
     python -m vqaudio.training.export "$run" "$run/model"
 fi
 if wanted 3; then
@@ -93,6 +65,6 @@ if wanted 6; then
         echo
         [[ -z $smoke ]] || printf 'A few words, said alike by all: these figures mean nothing.\n\n'
         cat "$run/phonemes.txt"
-    } > "$run/RESULTS.md"
-    echo "the results are in $run/RESULTS.md"
+    } > "$run/RESULTS.md.part"
+    keep_results
 fi
