@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vqaudio.data.balance import SpeakerBalance, rows_of_rank
 from vqaudio.data.manifest import Clip, Corpus
+from vqaudio.data.perturbation import PerturbationConfig, perturb
 from vqaudio.level import gain_for
 
 
@@ -94,6 +95,38 @@ class SpeakerCrops(Crops):
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         places = [self.places[self.speaker(step, row)] for row in self.rows]
         return super().__getitem__(step), torch.tensor(places)
+
+
+class VoiceBatch(NamedTuple):
+    """wave: [B, T], what is to be said; heard: [B, T], the same in other voices; speaker: int64 [B],
+    whose voice `wave` is; octaves: float32 [B], how much higher its pitch is than that of `heard`."""
+
+    wave: Tensor
+    heard: Tensor
+    speaker: Tensor
+    octaves: Tensor
+
+
+class VoiceCrops(SpeakerCrops):
+    """As SpeakerCrops, perturbed for the encoder: item n is a VoiceBatch."""
+
+    def __init__(self, *arguments: Any, perturbation: PerturbationConfig, **named: Any):
+        super().__init__(*arguments, **named)
+        self.perturbation = perturbation
+
+    def __getitem__(self, step: int) -> VoiceBatch:
+        wave, speaker = super().__getitem__(step)
+        heard = [
+            perturb(
+                crop.numpy(),
+                self.corpus.sample_rate,
+                self.perturbation,
+                np.random.default_rng((self.seed, step, row, 1)),
+            )
+            for row, crop in zip(self.rows, wave, strict=True)
+        ]
+        waves = torch.from_numpy(np.stack([one.wave for one in heard]))
+        return VoiceBatch(wave, waves, speaker, torch.tensor([one.octaves for one in heard]))
 
 
 def batches(crops: Crops, steps: range, num_workers: int, pin_memory: bool) -> DataLoader:

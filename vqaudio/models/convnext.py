@@ -12,7 +12,8 @@ class ConvNeXtBlock(nn.Module):
     Liu et al. 2022 (*A ConvNet for the 2020s*) in one dimension, as Vocos uses it. Nearly all of
     its arithmetic is two matrix products, which is what CPUs and GPUs do best.
 
-    Shapes: [B, T, C] -> [B, T, C]. Sees `kernel // 2` steps each side.
+    Shapes: [B, T, C] -> [B, T, C]. Sees `kernel // 2` steps each side. modulation: a factor and a
+    summand, [B, 1, C], that go on what the perceptron sees.
     """
 
     def __init__(self, width: int, kernel: int = 7, expansion: int = 3, scale: float = 1.0):
@@ -25,6 +26,10 @@ class ConvNeXtBlock(nn.Module):
         nn.init.normal_(self.down.weight, std=0.02 * scale)
         nn.init.zeros_(self.down.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, modulation: tuple[Tensor, Tensor] | None = None) -> Tensor:
         y = rearrange(self.depthwise(rearrange(x, "b t c -> b c t")), "b c t -> b t c")
-        return x + linear(linear(self.norm(y), self.up, "gelu"), self.down)
+        y = self.norm(y)
+        if modulation is not None:
+            factor, summand = modulation
+            y = factor * y + summand
+        return x + linear(linear(y, self.up, "gelu"), self.down)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from vqaudio.models.convnext import ConvNeXtBlock
 from vqaudio.models.linear import linear
+from vqaudio.models.voices import Modulation
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Decoder(nn.Module):
     """ConvNeXt blocks and an inverse-STFT head (Siuzdak 2023, *Vocos*).
 
     Shapes: [B, N, input_width] -> wave [B, N * hop], N a multiple of `codes_per_frame`. Of that and
-    `frames_per_code` one is 1.
+    `frames_per_code` one is 1. With a `told_width` also what the decoder is told: [B, told_width].
     """
 
-    def __init__(self, config: DecoderConfig, input_width: int, hop: int):
+    def __init__(self, config: DecoderConfig, input_width: int, hop: int, told_width: int = 0):
         super().__init__()
-        self.config = config
+        self.config, self.told_width = config, told_width
         self.codes_per_frame = max(config.frame_hop // hop, 1)
         self.frames_per_code = max(hop // config.frame_hop, 1)
         if self.codes_per_frame * hop != self.frames_per_code * config.frame_hop:
@@ -60,6 +61,8 @@ class Decoder(nn.Module):
             )
         )
         self.head = InverseSTFTHead(config.width, config.window, config.frame_hop)
+        told = config.blocks if told_width else 0
+        self.modulations = nn.ModuleList(Modulation(told_width, config.width) for _ in range(told))
 
     @property
     def span(self) -> int:
@@ -74,11 +77,17 @@ class Decoder(nn.Module):
         frames = self.config.blocks * reach + overlap
         return (reach + -(-frames // self.frames_per_code)) * self.codes_per_frame
 
-    def forward(self, vectors: Tensor) -> Tensor:
+    def forward(self, vectors: Tensor, told: Tensor | None = None) -> Tensor:
+        if (told is None) != (self.told_width == 0):
+            raise ValueError(f"this decoder is told {'a' if told is None else 'no'} voice")
         x = rearrange(vectors, "b (t f) d -> b (f d) t", f=self.codes_per_frame)
         x = rearrange(self.embed(x), "b (u c) t -> b (t u) c", u=self.frames_per_code)
         x = self.norm(x)
-        return self.head(self.blocks(x))
+        if told is None:
+            return self.head(self.blocks(x))
+        for block, modulation in zip(self.blocks, self.modulations, strict=True):
+            x = block(x, modulation(told))
+        return self.head(x)
 
 
 class InverseSTFTHead(nn.Module):

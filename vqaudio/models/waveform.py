@@ -117,15 +117,19 @@ class WaveformDecoder(nn.Module):
         The same generator state gives the same samples, those that `nll` predicts.
         """
         with torch.autocast(vectors.device.type, enabled=False):
-            return self._sample(self.condition(vectors, speaker), generator, temperature, progress)
+            condition = self.condition(vectors, speaker)
+            return self.sample_conditioned(condition, generator, temperature, progress)
 
-    def _sample(
+    @torch.inference_mode()
+    def sample_conditioned(
         self,
         condition: Tensor,
-        generator: torch.Generator | Sequence[torch.Generator] | None,
-        temperature: float,
-        progress: Progress | None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        temperature: float = 1.0,
+        progress: Progress | None = None,
     ) -> Tensor:
+        """`sample` from what `condition` gives, [B, N, width]. What comes after a code changes nothing
+        here, so that clips of several lengths can be drawn as one batch."""
         batch, codes, _ = condition.shape
         sampler = WaveNetSampler(self.samples, batch, self.hop, CODES_AT_ONCE, temperature)
         uniform = draws(codes * self.hop, batch, generator).to(condition.device)

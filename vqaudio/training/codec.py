@@ -8,12 +8,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from vqaudio.data.dataset import CropConfig, Crops, batches
+from vqaudio.data.dataset import CropConfig, Crops, VoiceBatch, VoiceCrops, batches
 from vqaudio.data.manifest import Corpus
+from vqaudio.data.perturbation import PerturbationConfig
 from vqaudio.errors import ModelError
 from vqaudio.losses.adversarial import discriminator_step, generator_step
 from vqaudio.losses.spectral import MelScale, MultiScaleMel, high_pass
 from vqaudio.models.discriminators import DiscriminatorConfig, Discriminators
+from vqaudio.models.voices import Voice
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import distributed
 from vqaudio.training.codebook import CodebookConfig, CodebookLearner
@@ -30,6 +32,7 @@ from vqaudio.training.optimization import (
     set_rate,
     tell_differences,
 )
+from vqaudio.training.speakers import speakers_told
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,12 @@ class CodecTrainingConfig:
     untrained encoder collapses within some hundred steps. `adversarial_from`: null for never;
     `adversarial_crops`: of each batch the discriminators hear this many, null for all.
     `average_decay`: of the moving average of the weights, which is what is evaluated and shipped.
-    `precision`: bf16 (autocast) or fp32."""
+    `precision`: bf16 (autocast) or fp32. `perturbation`: of what the encoder hears, for a model with
+    voices."""
 
     loop: LoopConfig = field(default_factory=LoopConfig)
     crops: CropConfig = field(default_factory=CropConfig)
+    perturbation: PerturbationConfig = field(default_factory=PerturbationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     codebook: CodebookConfig = field(default_factory=CodebookConfig)
@@ -86,6 +91,9 @@ class CodecTrainingConfig:
 class CodecTask:
     """One codec in training. `train` is the prepared corpus; `held_out` is judged, never trained on.
 
+    A model with voices is told the speakers of `train`, in the order of their names, which checkpoints
+    keep. Raises ModelError if it has not room for them.
+
     `initial`: weights to start from (fine-tuning): where they are complete there is no unquantised
     start.
     """
@@ -100,6 +108,7 @@ class CodecTask:
         initial: Initial | None = None,
     ):
         self.config, self.device = config, device
+        self.speakers = speakers_told(train, model.voices.speakers)
         torch.manual_seed(config.loop.seed)
         self.model = VQVAE(model)
         self.quantize_from: int | None = config.quantize_from
@@ -122,14 +131,15 @@ class CodecTask:
                 self.discriminators.load_state_dict(initial.discriminators)
             self.discriminators.to(device)
             self.critic_optimizer = adamw(self.discriminators.parameters(), config.optimizer)
-        self.crops = Crops(
-            train,
-            config.crops,
-            frame=self.model.frame,
-            seed=config.loop.seed,
-            rank=distributed.rank(),
-            world_size=distributed.world_size(),
-        )
+        given = {
+            "frame": self.model.frame,
+            "seed": config.loop.seed,
+            "rank": distributed.rank(),
+            "world_size": distributed.world_size(),
+        }
+        if self.speakers:
+            given |= {"speakers": self.speakers, "perturbation": config.perturbation}
+        self.crops = (VoiceCrops if self.speakers else Crops)(train, config.crops, **given)
         self.seconds_per_step = config.crops.batch_size * self.crops.length / model.sample_rate
         self.steps_per_epoch = max(1, round(train.hours * 3600 / self.seconds_per_step))
         self.held_out = held_out
@@ -141,15 +151,15 @@ class CodecTask:
         on_gpu = self.device.type == "cuda"
         return batches(self.crops, steps, self.config.loop.num_workers, pin_memory=on_gpu)
 
-    def step(self, batch: Tensor, n: int) -> dict[str, Tensor | float]:
-        """batch: [B, T] of this rank."""
-        wave = batch.to(self.device, non_blocking=True)
+    def step(self, batch: Tensor | VoiceBatch, n: int) -> dict[str, Tensor | float]:
+        """batch: [B, T] of this rank, or a VoiceBatch."""
+        wave, heard, voice = self._to_device(batch)
         if n == self.quantize_from:
             self._start_codebook(n)
         rate = self._set_rate(n)
         quantize = self._quantizing(n)
         with self._autocast():
-            decoded, z, quantized = self.model(wave, quantize)
+            decoded, z, quantized = self.model(heard, quantize, voice)
         weights = self.config.loss
         target = high_pass(wave, self.model.sample_rate, weights.high_pass)
         terms = {"mel": self.mel(decoded, target)}
@@ -178,6 +188,14 @@ class CodecTask:
         self.averaged.update_parameters(self.model)
         return figures
 
+    def _to_device(self, batch: Tensor | VoiceBatch) -> tuple[Tensor, Tensor, Voice | None]:
+        """What is to be said, what the encoder hears of it, and whose voice it is."""
+        if isinstance(batch, Tensor):
+            wave = batch.to(self.device, non_blocking=True)
+            return wave, wave, None
+        wave, heard, *voice = (tensor.to(self.device, non_blocking=True) for tensor in batch)
+        return wave, heard, Voice(*voice)
+
     def _quantizing(self, n: int) -> bool:
         return self.quantize_from is None or n >= self.quantize_from
 
@@ -203,10 +221,9 @@ class CodecTask:
 
     def _start_codebook(self, n: int) -> None:
         def encode(i: int) -> Tensor:
+            _, heard, _ = self._to_device(self.crops[i])
             with self._autocast():
-                return self.model.quantizer.on_sphere(
-                    self.model.encoder(self.crops[i].to(self.device))
-                )
+                return self.model.quantizer.on_sphere(self.model.encoder(heard))
 
         self.learner.start_at(encode, n, self.config.loop.seed)
         self.averaged.n_averaged.zero_()  # the average restarts with the codebook
@@ -216,7 +233,7 @@ class CodecTask:
         model.eval()
         quantize = self._quantizing(n - 1)
         with self._autocast():
-            score = self.held_out.judge(model, self.mel, n, writer, quantize)
+            score = self.held_out.judge(model, self.mel, n, writer, quantize, self.speakers)
         model.train()
         # Unquantised reconstructions are better than any codec's: they must not count as the best.
         return score if quantize else float("inf")
@@ -226,6 +243,7 @@ class CodecTask:
             "model_config": self.model.config.to_dict(),
             "training_config": asdict(self.config),
             "quantize_from": self.quantize_from,
+            "speakers": self.speakers,
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "learner": self.learner.state_dict(),
@@ -238,9 +256,14 @@ class CodecTask:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Says what changed in the training configuration since; a run may be given more steps or
-        another rate. Raises ModelError if the checkpoint is of another model."""
+        another rate. Raises ModelError if the checkpoint is of another model, or of one that was told
+        other speakers."""
         if VQVAEConfig.from_dict(state["model_config"]) != self.model.config:
             raise ModelError("the checkpoint to resume is of another model configuration")
+        if (
+            state.get("speakers", []) != self.speakers
+        ):  # a checkpoint of before there were any has none
+            raise ModelError("the checkpoint to resume knows other speakers than the corpus has")
         tell_differences(state["training_config"], self.config)
         self.quantize_from = state["quantize_from"]
         self.model.load_state_dict(state["model"])

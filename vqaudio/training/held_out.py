@@ -1,12 +1,16 @@
 """What a codec in training does to speech that it does not train on: figures, pictures, sounds."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from vqaudio.data.manifest import Corpus
+from vqaudio.errors import ModelError
 from vqaudio.level import gain_for
 from vqaudio.losses.spectral import MultiScaleMel
+from vqaudio.models.voices import Voice
 from vqaudio.models.vqvae import VQVAE
 from vqaudio.training.codebook import perplexity
 
@@ -19,24 +23,41 @@ class HeldOut:
     ):
         self.sample_rate, self.shown = corpus.sample_rate, shown
         self.originals_logged = False
-        self.waves: list[Tensor] = []
+        self.waves: list[tuple[Tensor, str]] = []
         long_enough = [c for c in corpus.clips if c.num_samples >= frame]
         for i in range(min(clips, len(long_enough))):
             clip = long_enough[i * len(long_enough) // min(clips, len(long_enough))]
             length = min(clip.num_samples, round(seconds * corpus.sample_rate)) // frame * frame
             wave = torch.from_numpy(corpus.samples(clip, 0, length))
-            self.waves.append(gain_for(clip.level) * wave)
+            self.waves.append((gain_for(clip.level) * wave, clip.speaker))
 
     @torch.inference_mode()
     def judge(
-        self, model: VQVAE, mel: MultiScaleMel, n: int, writer: SummaryWriter, quantize: bool
+        self,
+        model: VQVAE,
+        mel: MultiScaleMel,
+        n: int,
+        writer: SummaryWriter,
+        quantize: bool,
+        speakers: Sequence[str] = (),
     ) -> float:
-        """Mean mel distance over the clips, which is also logged, with codebook use."""
+        """Mean mel distance over the clips, which is also logged, with codebook use.
+
+        speakers: of a model with voices, which is judged by their clips alone, each in its own voice.
+        Raises ModelError if there are none.
+        """
+        waves = [one for one in self.waves if not speakers or one[1] in speakers]
+        if not waves:
+            raise ModelError("none of the held-out clips is by a speaker that the model knows")
         device = next(model.parameters()).device
         distances, counts = [], torch.zeros(model.codebook_size)
-        for i, wave in enumerate(self.waves):
+        for i, (wave, speaker) in enumerate(waves):
             wave = wave.to(device).unsqueeze(0)
-            decoded, _, quantized = model(wave, quantize)
+            voice = None
+            if speakers:
+                place = torch.tensor([speakers.index(speaker)], device=device)
+                voice = Voice(place, torch.zeros(1, device=device))
+            decoded, _, quantized = model(wave, quantize, voice)
             distances.append(mel(decoded, wave).item())
             if quantized is not None:
                 chosen = quantized.indices.flatten().cpu()

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from vqaudio.data.dataset import CropConfig, SpeakerCrops, batches
+from vqaudio.data.dataset import CropConfig, Crops, SpeakerCrops, batches
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError
 from vqaudio.models.vqvae import VQVAE
@@ -27,6 +27,7 @@ from vqaudio.training.optimization import (
     set_rate,
     tell_differences,
 )
+from vqaudio.training.speakers import speakers_told
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,7 @@ class WaveformTask:
         initial: VQVAE | None = None,
     ):
         self.config, self.held_out, self.device = config, held_out, device
-        self.speakers = sorted({clip.speaker for clip in train.clips})
-        self.told = model.decoder.speakers > 0
-        if self.told and len(self.speakers) > model.decoder.speakers:
-            raise ModelError(
-                f"the corpus has {len(self.speakers)} speakers, the model room for "
-                f"{model.decoder.speakers}: model.decoder.speakers="
-            )
+        self.speakers = speakers_told(train, model.decoder.speakers)
         torch.manual_seed(config.loop.seed)
         self.model = WaveformVQVAE(model)
         self.quantize_from: int | None = config.quantize_from
@@ -96,15 +91,15 @@ class WaveformTask:
         self.averaged = moving_average(self.model, config.average_decay)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = adamw(self.parameters, config.optimizer)
-        self.crops = SpeakerCrops(
-            train,
-            config.crops,
-            frame=self.model.hop,
-            seed=config.loop.seed,
-            rank=distributed.rank(),
-            world_size=distributed.world_size(),
-            speakers=self.speakers,
-        )
+        given = {
+            "frame": self.model.hop,
+            "seed": config.loop.seed,
+            "rank": distributed.rank(),
+            "world_size": distributed.world_size(),
+        }
+        if self.speakers:
+            given["speakers"] = self.speakers
+        self.crops = (SpeakerCrops if self.speakers else Crops)(train, config.crops, **given)
         self.seconds_per_step = config.crops.batch_size * self.crops.length / model.sample_rate
         self.steps_per_epoch = max(1, round(train.hours * 3600 / self.seconds_per_step))
 
@@ -123,17 +118,16 @@ class WaveformTask:
         on_gpu = self.device.type == "cuda"
         return batches(self.crops, steps, self.config.loop.num_workers, pin_memory=on_gpu)
 
-    def step(self, batch: tuple[Tensor, Tensor], n: int) -> dict[str, Tensor | float]:
-        """batch: wave [B, T] and speaker int64 [B] of this rank. `bits` is per sample."""
-        wave, speaker = (tensor.to(self.device, non_blocking=True) for tensor in batch)
+    def step(self, batch: Tensor | tuple[Tensor, Tensor], n: int) -> dict[str, Tensor | float]:
+        """batch: wave [B, T] of this rank, with speakers also who speaks, int64 [B]. `bits` is per
+        sample."""
+        wave, speaker = self._to_device(batch)
         if n == self.quantize_from:
             self._start_codebook(n)
         c = self.config.optimizer
         rate = set_rate(self.optimizer, c, n, self.config.loop.steps)
         with self._autocast():
-            bits, z, quantized = self.model(
-                wave, speaker if self.told else None, self._quantizing(n)
-            )
+            bits, z, quantized = self.model(wave, speaker, self._quantizing(n))
         weights = self.config.loss
         terms = {"bits": bits.mean()}
         loss = terms["bits"]
@@ -155,14 +149,20 @@ class WaveformTask:
         self.averaged.update_parameters(self.model)
         return figures
 
+    def _to_device(self, batch: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]:
+        if isinstance(batch, Tensor):
+            return batch.to(self.device, non_blocking=True), None
+        wave, speaker = (tensor.to(self.device, non_blocking=True) for tensor in batch)
+        return wave, speaker
+
     def _quantizing(self, n: int) -> bool:
         return self.quantize_from is None or n >= self.quantize_from
 
     def _start_codebook(self, n: int) -> None:
         def encode(i: int) -> Tensor:
-            wave, _ = self.crops[i]
+            wave, _ = self._to_device(self.crops[i])
             with self._autocast():
-                return self.model.quantizer.on_sphere(self.model.encoder(wave.to(self.device)))
+                return self.model.quantizer.on_sphere(self.model.encoder(wave))
 
         self.learner.start_at(encode, n, self.config.loop.seed)
         self.averaged.n_averaged.zero_()  # the average restarts with the codebook
@@ -171,9 +171,8 @@ class WaveformTask:
         model = self.averaged.module
         model.eval()
         quantize = self._quantizing(n - 1)
-        speakers = self.speakers if self.told else None
         with self._autocast():
-            score = self.held_out.judge(model, speakers, n, writer, quantize)
+            score = self.held_out.judge(model, self.speakers or None, n, writer, quantize)
         model.train()
         # Told unquantised vectors it predicts better than with codes: that must not be the best.
         return score if quantize else float("inf")
@@ -195,7 +194,7 @@ class WaveformTask:
         is of another model, or of one that was told other speakers."""
         if state.get("model_config") != self.model.config.to_dict():
             raise ModelError("the checkpoint to resume is of another model configuration")
-        if self.told and state["speakers"] != self.speakers:
+        if state["speakers"] != self.speakers:
             raise ModelError("the checkpoint to resume knows other speakers than the corpus has")
         tell_differences(state["training_config"], self.config)
         self.quantize_from = state["quantize_from"]

@@ -11,67 +11,18 @@ which says what it was made from: a folder that is prepared already is left as i
 
 import argparse
 import hashlib
-import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import librosa
-import numpy as np
-import soundfile
-import torch
-from tqdm import tqdm
-
 from vqaudio import audio
-from vqaudio.data.manifest import Corpus, CorpusWriter
+from vqaudio.data.corpora.preparing import by_folder, is_prepared, mark_prepared, write_sides
 from vqaudio.errors import VqaudioError
-from vqaudio.files import atomic_write
-from vqaudio.level import LevelMeter
-
-SAMPLE_RATE = 16000
-SILENCE_DB = 40  # below the loudest frame; what librosa trims at either end
-SHORTEST = 0.2  # seconds left after trimming
-SOURCE = "source.json"
-JUDGED = 200  # clips; more would only make evaluation slow
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A file's speech, or why there is none in it."""
-
-    path: Path
-    wave: np.ndarray | None = None
-    level: float = 0.0
-    sha256: str = ""
-    problem: str = ""
-
-
-def prepare_file(path: Path) -> Prepared:
-    """Decode, mix to mono, resample, trim silence at both ends, measure."""
-    try:
-        wave, rate = audio.read(path)
-        resampler = audio.Resampler(rate, SAMPLE_RATE, channels=1)
-        mono = audio.to_mono(wave)
-        mono = torch.cat([resampler.push(mono), resampler.flush()], dim=-1)
-        trimmed, _ = librosa.effects.trim(mono[0].numpy(), top_db=SILENCE_DB)
-        if len(trimmed) < SHORTEST * SAMPLE_RATE:
-            return Prepared(path, problem=f"under {SHORTEST} s of sound")
-        if not np.any(trimmed):  # which librosa does not trim
-            return Prepared(path, problem="silence")
-        meter = LevelMeter(SAMPLE_RATE, channels=1)
-        meter.update(torch.from_numpy(trimmed)[None])
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return Prepared(path, trimmed, meter.levels()[0], digest)
-    except (VqaudioError, OSError) as error:
-        return Prepared(path, problem=str(error))
 
 
 def speaker_of(path: Path, root: Path) -> str:
-    return path.relative_to(root).parent.as_posix()
+    return by_folder(path.relative_to(root))[1]
 
 
 def held_out_files(files: list[Path], root: Path, share: float) -> set[Path]:
@@ -100,45 +51,6 @@ def held_out_clips(files: list[Path], root: Path, share: float) -> set[Path]:
     return chosen
 
 
-def _prepare_all(files: list[Path], workers: int) -> Iterator[Prepared]:
-    """`prepare_file` of each, in order."""
-    if workers == 1:
-        yield from map(prepare_file, files)
-        return
-    # spawn: a forked child of a process that has run torch can hang in its thread pool.
-    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        yield from pool.map(prepare_file, files, chunksize=16)
-
-
-def write_corpus(files: Iterable[Path], root: Path, out: Path, workers: int) -> list[Prepared]:
-    """Prepare `files` into the corpus `out`; returns those that were left out."""
-    files, rejected = list(files), []
-    writer = CorpusWriter(out, SAMPLE_RATE)
-    for item in tqdm(
-        _prepare_all(files, workers),
-        total=len(files),
-        desc=out.name,
-        disable=not sys.stderr.isatty(),
-    ):
-        if item.wave is None:
-            rejected.append(item)
-            continue
-        name = item.path.relative_to(root)
-        writer.add(
-            item.wave,
-            id=name.with_suffix("").as_posix(),
-            path=name.as_posix(),
-            speaker=speaker_of(item.path, root),
-            level=item.level,
-            sha256=item.sha256,
-        )
-    writer.close()
-    seconds = sum(clip.num_samples for clip in writer.clips) / SAMPLE_RATE
-    speakers = len({clip.speaker for clip in writer.clips})
-    print(f"{out.name}: {len(writer.clips)} clips, {speakers} speakers, {seconds / 3600:.2f} h")
-    return rejected
-
-
 def prepare(
     root: Path,
     out: Path,
@@ -160,8 +72,7 @@ def prepare(
         source |= {"held_out": None, "held_out_clips": clips_share}
     if exclude:
         source["exclude"] = sorted(exclude)
-    if _prepared_from(out, source):
-        print(f"{out} is prepared already")
+    if is_prepared(out, source):
         return
     left_out = [root / name for name in exclude]
     if missing := [path for path in left_out if not path.is_dir()]:
@@ -175,37 +86,9 @@ def prepare(
         held_out, held_out_root = set(audio.find(held_out_dir)), held_out_dir
     if not set(files) - held_out or not held_out:
         raise VqaudioError(f"{root}: {len(files)} audio files cannot be split in two")
-    train = (f for f in files if f not in held_out)
-    rejected = write_corpus(train, root, out / "train", workers)
-    rejected += write_corpus(sorted(held_out), held_out_root, out / "held-out", workers)
-    write_audio(Corpus(out / "held-out"), out / "held-out-audio")
-    lines = [f"{item.path}\t{item.problem}\n" for item in rejected]
-    with atomic_write(out / "rejected.tsv") as stream:
-        stream.write("".join(lines).encode(errors="backslashreplace"))
-    if rejected:
-        print(f"{len(rejected)} files left out: see {out / 'rejected.tsv'}")
-    with atomic_write(out / SOURCE) as stream:
-        stream.write(json.dumps(source).encode())
-
-
-def _prepared_from(out: Path, source: dict[str, Any]) -> bool:
-    """Whether `out` is complete. Raises VqaudioError if it was made from something else."""
-    if not (out / SOURCE).exists():
-        return False
-    before = json.loads((out / SOURCE).read_text())
-    if before != source:
-        raise VqaudioError(f"{out} was prepared from {before}, not from {source}: remove it first")
-    return True
-
-
-def write_audio(corpus: Corpus, out: Path) -> None:
-    """Clips spread over a prepared corpus, as FLAC files."""
-    count = min(len(corpus.clips), JUDGED)
-    for i in range(count):
-        clip = corpus.clips[i * len(corpus.clips) // count]
-        path = out / f"{clip.id}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, corpus.samples(clip), clip.sample_rate)
+    train = [f for f in files if f not in held_out]
+    write_sides(root, train, held_out_root, sorted(held_out), out, workers)
+    mark_prepared(out, source)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,31 +2,31 @@
 
     python -m vqaudio.data.corpora.librispeech download CORPUS_DIR --parts dev-clean test-clean
     python -m vqaudio.data.corpora.librispeech prepare CORPUS_DIR OUT --parts dev-clean
+    python -m vqaudio.data.corpora.librispeech prepare CORPUS_DIR OUT --name train-clean-460 \\
+        --parts train-clean-100 train-clean-360
 
-Downloading goes on where it stopped. Preparing makes OUT/<part>, a prepared corpus whose clips are
-whole, silences included, so that alignments of the recordings fit; the speaker is the folder of the
-reader. OUT/<part>/transcripts.tsv has the text of each clip.
+Downloading goes on where it stopped. Preparing makes OUT/<part>, or of all parts together OUT/<name>, a
+prepared corpus whose clips are whole, silences included, so that alignments of the recordings fit; the
+speaker is the folder of the reader. transcripts.tsv in it has the text of each clip.
 """
 
 import argparse
-import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
 from vqaudio import audio
-from vqaudio.data.download import Remote, download, unpack
-from vqaudio.data.manifest import CorpusWriter
+from vqaudio.data.corpora.preparing import (
+    is_prepared,
+    mark_prepared,
+    write_corpus,
+    write_transcripts,
+)
+from vqaudio.data.download import Remote, fetch
 from vqaudio.errors import VqaudioError
-from vqaudio.files import atomic_write
-from vqaudio.level import LevelMeter
 
 SERVER = "https://www.openslr.org/resources/12"
-SAMPLE_RATE = 16000
 MD5 = {
     "dev-clean": "42e2234ba48799c1f50f24a7926300a1",
     "dev-other": "c8d0bcc9cca99d4f8b62fcc847357931",
@@ -39,11 +39,13 @@ MD5 = {
 """As the server's md5sum.txt lists them; dev and test parts have 0.3 GB each, the others 6 to 30."""
 
 
-def fetch(parts: list[str], folder: Path, server: str, digests: dict[str, str]) -> None:
+def fetch_parts(
+    parts: Sequence[str], folder: Path, server: str, digests: dict[str, str]
+) -> None:
     """Download and unpack `parts` into `folder`. Raises VqaudioError."""
     for part in parts:
         remote = Remote(f"{server.rstrip('/')}/{part}.tar.gz", digests[part])
-        unpack(download(remote, folder), folder)
+        fetch(remote, folder, folder, made=folder / "LibriSpeech" / part)
 
 
 def transcripts(root: Path) -> Iterator[tuple[str, str]]:
@@ -51,41 +53,31 @@ def transcripts(root: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(root.rglob("*.trans.txt")):
         for line in path.read_text(encoding="utf-8").splitlines():
             clip, _, text = line.partition(" ")
-            yield clip, " ".join(text.split())
+            yield clip, text
 
 
-def prepare(folder: Path, part: str, out: Path) -> None:
-    """Decode a part to a prepared corpus. Raises VqaudioError if there is none."""
-    root, target = folder / "LibriSpeech" / part, out / part
-    if (target / "transcripts.tsv").exists():
-        print(f"{target} is prepared already")
+def clip_and_reader(name: Path) -> tuple[str, str]:
+    """Of a path in LibriSpeech: part/reader/chapter/clip.flac."""
+    return name.stem, name.parts[1]
+
+
+def prepare(folder: Path, parts: Sequence[str], out: Path, workers: int = 1) -> None:
+    """Decode parts to one prepared corpus. Raises VqaudioError if one is not there or is damaged."""
+    source = {"corpus": "LibriSpeech", "parts": list(parts)}
+    if is_prepared(out, source):
         return
-    files = audio.find(root) if root.is_dir() else []
-    if not files:
-        raise VqaudioError(f"{root} holds no clips: download it first")
-    writer = CorpusWriter(target, SAMPLE_RATE)
-    for path in tqdm(files, desc=part, unit="clip", disable=not sys.stderr.isatty()):
-        wave, rate = audio.read(path)
-        if rate != SAMPLE_RATE:
-            raise VqaudioError(f"{path}: {rate} Hz, not {SAMPLE_RATE}")
-        mono = audio.to_mono(torch.as_tensor(wave))
-        meter = LevelMeter(SAMPLE_RATE, channels=1)
-        meter.update(mono)
-        writer.add(
-            mono[0].numpy(),
-            id=path.stem,
-            path=path.relative_to(folder).as_posix(),
-            speaker=path.relative_to(root).parts[0],
-            level=meter.levels()[0],
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        )
-    writer.close()
-    known = {clip.id for clip in writer.clips}
-    lines = [f"{clip}\t{text}\n" for clip, text in transcripts(root) if clip in known]
-    with atomic_write(target / "transcripts.tsv") as stream:
-        stream.write("".join(lines).encode())
-    seconds = sum(clip.num_samples for clip in writer.clips) / SAMPLE_RATE
-    print(f"{part}: {len(known)} clips, {len(lines)} transcripts, {seconds / 3600:.2f} h")
+    root, files, texts = folder / "LibriSpeech", [], {}
+    for part in parts:
+        found = audio.find(root / part) if (root / part).is_dir() else []
+        if not found:
+            raise VqaudioError(f"{root / part} holds no clips: download it first")
+        files += found
+        texts |= dict(transcripts(root / part))
+    rejected = write_corpus(files, root, out, workers, trim=False, label=clip_and_reader)
+    if rejected:
+        raise VqaudioError(f"{rejected[0].path}: {rejected[0].problem}")
+    write_transcripts(out, texts)
+    mark_prepared(out, source)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,6 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
     making.add_argument("out", type=Path)
     for one in (getting, making):
         one.add_argument("--parts", nargs="+", choices=sorted(MD5), required=True)
+    making.add_argument("--name", help="of one corpus of all the parts")
+    making.add_argument("--workers", type=int, default=2)
     getting.add_argument("--server", default=SERVER, help=f"a mirror (default: {SERVER})")
     getting.add_argument(
         "--md5sums", type=Path, help="a mirror's own md5sum.txt: digest, name of the archive"
@@ -108,10 +102,13 @@ def main(arguments: list[str] | None = None) -> int:
             digests = read_digests(options.md5sums) if options.md5sums else MD5
             if missing := sorted(set(options.parts) - set(digests)):
                 raise VqaudioError(f"{options.md5sums} has no digest of {missing[0]}")
-            fetch(options.parts, options.corpus_dir, options.server, digests)
-        else:
-            for part in options.parts:
-                prepare(options.corpus_dir, part, options.out)
+            fetch_parts(options.parts, options.corpus_dir, options.server, digests)
+            return 0
+        corpora = {part: [part] for part in options.parts}
+        if options.name:
+            corpora = {options.name: options.parts}
+        for name, parts in corpora.items():
+            prepare(options.corpus_dir, parts, options.out / name, options.workers)
     except (VqaudioError, OSError) as error:
         print(f"librispeech: {error}", file=sys.stderr)
         return 1
