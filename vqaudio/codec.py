@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqaudio import modelfiles, pretrained
+from vqaudio import modelfiles, pretrained, voice
 from vqaudio.codes import Codes
 from vqaudio.device import find_device
 from vqaudio.errors import AudioError, ModelError
 from vqaudio.level import LevelMeter
+from vqaudio.models.voices import Voice
 from vqaudio.models.vqvae import VQVAE
 from vqaudio.streaming import (
     PIECE_SECONDS,
@@ -33,11 +34,16 @@ class Codec:
 
     model: the VQVAE, in eval mode. card: what is known about it, as JSON values.
     fingerprint: 8 bytes that tell this model from any other; it goes into every file.
+
+    Raises ModelError when the card names more speakers than the model has voices for, or none.
     """
 
     def __init__(self, model: VQVAE, card: dict | None = None):
         self.model = model.eval()
         self.card = dict(card or {})
+        room = model.config.voices.speakers
+        if room and not 0 < len(self.speakers) <= room:
+            raise ModelError(f"the card names {len(self.speakers)} speakers, for {room} voices")
         self.fingerprint = modelfiles.fingerprint(model)
 
     def __repr__(self) -> str:
@@ -48,6 +54,11 @@ class Codec:
         """Name and fingerprint, for people."""
         name = self.card.get("name")
         return f"{name} ({self.fingerprint.hex()})" if name else self.fingerprint.hex()
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Whose voices a model with voices can speak in; none for a model without."""
+        return tuple(self.card.get("speakers", ()))
 
     @property
     def device(self) -> torch.device:
@@ -100,13 +111,19 @@ class Codec:
             indices, *self._terms(), sample_rate, lengths, levels, self.fingerprint, frame_codes
         )
 
-    def decode(self, codes: Codes) -> Tensor:
+    def decode(
+        self, codes: Codes, speaker: str | None = None, semitones: float | None = None
+    ) -> Tensor:
         """Waves float32 [B, T] at codes.sample_rate, T the longest length, zero past each row's.
 
-        Raises ModelError for codes of another model.
+        speaker: one of `speakers`, whose voice a model with voices is to speak in; semitones: what to
+        raise the pitch of the codes by, None to bring each row to the speaker's own pitch.
+        Raises ModelError for codes of another model, and for a speaker whom it does not know.
         """
         self.check(codes.model, codes.codebook_size, codes.hop, codes.model_rate)
-        stream = self.decode_stream(codes.sample_rate, codes.levels, codes.lengths)
+        rows = [voice.count(codes[row].indices, codes.codebook_size) for row in range(len(codes))]
+        told = self.choose_voice(speaker, semitones, torch.stack(rows))
+        stream = self.decode_stream(codes.sample_rate, codes.levels, codes.lengths, voice=told)
         return torch.cat([stream.push(codes.indices.cpu()), stream.flush()], dim=1)
 
     def encode_stream(
@@ -129,12 +146,20 @@ class Codec:
         levels: Sequence[float],
         lengths: Sequence[int] | None = None,
         seconds: float = PIECE_SECONDS,
+        voice: Voice | None = None,
     ) -> WaveDecoder:
         """Decode while codes come in: push(indices [B, n]) -> waves [B, m], flush() -> the rest.
 
-        Without `lengths` the last code's samples all come out, a few more than went in.
+        Without `lengths` the last code's samples all come out, a few more than went in. voice: for
+        each row, from `choose_voice`; None for a model without voices.
         """
-        return WaveDecoder(self.model, sample_rate, levels, lengths, seconds)
+        return WaveDecoder(self.model, sample_rate, levels, lengths, seconds, voice)
+
+    def choose_voice(
+        self, speaker: str | None, semitones: float | None, counts: Tensor
+    ) -> Voice | None:
+        """What `decode_stream` is told for rows whose codes have `counts` [B, K]: see `decode`."""
+        return voice.choose(self.model, self.speakers, speaker, semitones, counts)
 
     def check(self, model: bytes, codebook_size: int, hop: int, model_rate: int) -> None:
         """Raise ModelError, naming both, unless this model made such codes."""

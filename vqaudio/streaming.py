@@ -16,6 +16,7 @@ from vqaudio.audio import Resampler
 from vqaudio.codes import MAX_RATE, MIN_RATE, count_codes, model_length
 from vqaudio.errors import AudioError
 from vqaudio.level import gain_for
+from vqaudio.models.voices import Voice
 from vqaudio.models.vqvae import VQVAE
 from vqaudio.pieces import PieceStream
 
@@ -49,13 +50,20 @@ class EncodeStream(PieceStream):
 class DecodeStream(PieceStream):
     """Indices int64 [batch, n], in any chunking -> waves float32 [batch, n * hop].
 
-    The counterpart of EncodeStream, at the model's rate and level.
+    The counterpart of EncodeStream, at the model's rate and level. voice: for each row of the batch,
+    None for a model without voices.
     """
 
-    def __init__(self, model: VQVAE, batch: int = 1, seconds: float = PIECE_SECONDS):
+    def __init__(
+        self,
+        model: VQVAE,
+        batch: int = 1,
+        seconds: float = PIECE_SECONDS,
+        voice: Voice | None = None,
+    ):
         codes_per_frame = model.frame // model.hop
         super().__init__(
-            _silent_when_empty(model.decode, model, torch.float32),
+            _silent_when_empty(model.decode, model, torch.float32, voice),
             batch,
             piece=_frames(model, seconds) * codes_per_frame,
             context=model.decoder_context,
@@ -109,7 +117,8 @@ class WaveDecoder:
     """Indices int64 [B, n], in any chunking -> waves float32 [B, m] at any rate and level.
 
     levels: of each row, in dB re full scale; lengths: of each row in samples: as many come out,
-    and zeros after them. Without `lengths` all of the last code's samples come out.
+    and zeros after them. Without `lengths` all of the last code's samples come out. voice: for each
+    row, None for a model without voices.
     """
 
     def __init__(
@@ -119,11 +128,12 @@ class WaveDecoder:
         levels: Sequence[float],
         lengths: Sequence[int] | None = None,
         seconds: float = PIECE_SECONDS,
+        voice: Voice | None = None,
     ):
         sample_rate = check_rate(sample_rate)
         self._length = max(lengths) if lengths else None
         self._gain = 1 / _gains(levels)
-        self._stream = DecodeStream(model, len(levels), seconds)
+        self._stream = DecodeStream(model, len(levels), seconds, voice)
         self._resampler = Resampler(model.sample_rate, sample_rate, len(levels))
         ends = _ends(model, sample_rate, lengths)
         self._code_end = _RowEnd(ends.codes, NO_CODE)
@@ -224,19 +234,25 @@ def _frames(model: VQVAE, seconds: float) -> int:
 
 
 def _silent_when_empty(
-    method: Callable[[Tensor], Tensor], model: VQVAE, dtype: torch.dtype
+    method: Callable[..., Tensor], model: VQVAE, dtype: torch.dtype, voice: Voice | None = None
 ) -> Callable[[Tensor], Tensor]:
-    """`method` on the model's device, without gradients; of nothing, nothing of `dtype`."""
+    """`method` on the model's device, without gradients; of nothing, nothing of `dtype`. voice: of
+    each row, if the method is told one."""
 
     def run(window: Tensor) -> Tensor:
         if not window.shape[1]:
             return torch.empty(window.shape, dtype=dtype)
         device = next(model.parameters()).device
         # A CPU gains nothing from many rows at once, and would need memory for them all.
-        groups = window.split(1 if device.type == "cpu" else len(window))
+        size = 1 if device.type == "cpu" else len(window)
+        columns = (window, *(voice or ()))
+        groups = zip(*(column.to(device).split(size) for column in columns), strict=True)
         exactly = _repeatable() if device.type == "cuda" else nullcontext()
         with torch.inference_mode(), exactly:
-            return torch.cat([method(rows.to(device)).cpu() for rows in groups])
+            return torch.cat([on_rows(*group).cpu() for group in groups])
+
+    def on_rows(rows: Tensor, *told: Tensor) -> Tensor:
+        return method(rows, Voice(*told)) if told else method(rows)
 
     return run
 

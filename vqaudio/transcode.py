@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
+from vqaudio import voice
 from vqaudio.audio import AudioWriter, open_source, probe, read_blocks, to_mono
 from vqaudio.codec import Codec
 from vqaudio.container import Header, Reader, Writer
@@ -101,12 +102,15 @@ def decode_file(
     progress: Progress | None = None,
     force: bool = True,
     coder_for: Callable[[bytes], EntropyCoder] | None = None,
+    speaker: str | None = None,
+    semitones: float | None = None,
 ) -> Transcoded:
     """Decode a .vqc file to a WAV file of the original's rate, channels and number of samples.
 
     source, target, progress, force: as for `encode_file`. coder_for: gives the coder of a prior by
-    its fingerprint; those in the package, if not given. Raises ContainerError for a file that is not
-    sound, ModelError for one of another model or prior, OSError.
+    its fingerprint; those in the package, if not given. speaker, semitones: as for `Codec.decode`;
+    the pitch is that of all channels. Raises ContainerError for a file that is not sound, ModelError
+    for one of another model or prior, or a speaker whom the model does not know, OSError.
     """
     with _input(source) as packed:
         header = Reader(packed).header
@@ -114,7 +118,12 @@ def decode_file(
         num_samples, num_codes, num_bytes = _verify(packed)
         rate, channels = header.sample_rate, header.channels
         seconds = num_samples / rate
-        stream = codec.decode_stream(rate, header.levels, (num_samples,) * channels)
+        counts = torch.zeros(header.codebook_size, dtype=torch.int64)
+        if codec.speakers and semitones is None:
+            counts = _count(packed, coder_for, header.codebook_size)
+        told = codec.choose_voice(speaker, semitones, counts.expand(channels, -1))
+        lengths = (num_samples,) * channels
+        stream = codec.decode_stream(rate, header.levels, lengths, voice=told)
         furthest = 0.0
 
         def report(codes: float) -> None:
@@ -152,6 +161,17 @@ def _verify(packed: BinaryIO) -> tuple[int, int, int]:
     reader = Reader(packed)
     reader.check()
     return reader.num_samples, reader.num_codes, reader.num_bytes
+
+
+def _count(
+    packed: BinaryIO, coder_for: Callable[[bytes], EntropyCoder] | None, codebook_size: int
+) -> Tensor:
+    """How often each code is in a file that has been verified: [K]."""
+    packed.seek(0)
+    counts = torch.zeros(codebook_size, dtype=torch.int64)
+    for block in Reader(packed, coder_for):
+        counts += voice.count(torch.from_numpy(block), codebook_size)
+    return counts
 
 
 def _input(source: str | os.PathLike | BinaryIO) -> AbstractContextManager[BinaryIO]:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vqaudio.cli import common
+from vqaudio.cli import common, numbers
 
 PROG = "vqaudio-decode"
 
@@ -23,7 +23,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder of the prior that the files were entropy-coded with, if they were "
         "(default: it is found in the package)",
     )
+    arguments.add_argument(
+        "--speaker",
+        metavar="NAME",
+        help="whose voice to speak in, of those that a model with voices knows",
+    )
+    arguments.add_argument(
+        "--semitones",
+        type=numbers.between(-24, 24),
+        metavar="N",
+        help="raise the pitch by N, with --speaker (default: to the speaker's own)",
+    )
     options = arguments.parse_args(argv)
+    if options.semitones is not None and options.speaker is None:
+        arguments.error("--semitones is for --speaker")
     common.check_output(arguments, options)
     suffix = Path(options.output or "").suffix.lower()
     if not common.into_folder(options.inputs, options.output) and suffix not in ("", ".wav"):
@@ -63,7 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             with open_source(job.source) as stream:
                 codec = given or maker_of(Reader(stream).header.model)
                 stream.seek(0)
-                return decode_file(codec, stream, job.target, progress, options.force, coder_for)
+                return decode_file(
+                    codec,
+                    stream,
+                    job.target,
+                    progress,
+                    options.force,
+                    coder_for,
+                    options.speaker,
+                    options.semitones,
+                )
 
         return common.Tool(frozenset({".vqc"}), rename, work)
 

@@ -23,16 +23,22 @@ def whole(lowest: int, highest: int | None = None) -> Callable[[str], int]:
 
 def above_0(highest: float) -> Callable[[str], float]:
     """Numbers above 0, `highest` at most."""
+    return _real(lambda number: 0 < number <= highest, f"above 0, {highest:g} at most")
 
+
+def between(lowest: float, highest: float) -> Callable[[str], float]:
+    """Numbers from `lowest` to `highest`."""
+    return _real(lambda number: lowest <= number <= highest, f"from {lowest:g} to {highest:g}")
+
+
+def _real(fits: Callable[[float], bool], limits: str) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
             number = float(text)
         except ValueError:
             number = math.nan
-        if not 0 < number <= highest:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a number above 0, {highest:g} at most"
-            )
+        if not fits(number):  # not a number fits nothing
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number {limits}")
         return number
 
     return parse

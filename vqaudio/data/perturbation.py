@@ -10,10 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vqaudio.errors import VqaudioError
-
-PITCH_RANGE = (60.0, 500.0)
-"""Hz within which a voice is looked for."""
+from vqaudio.data.pitch import listen, median_pitch
 
 
 @dataclass(frozen=True)
@@ -45,37 +42,19 @@ def perturb(
 ) -> Perturbed:
     """wave: float32 [T]. Takes three numbers from `random`, whatever comes of them.
 
-    Praat does it, by overlap-add of pitch periods and by resampling. A crop without a voice stays as it
-    is. Raises VqaudioError where parselmouth is not installed.
+    Praat does it, by overlap-add of pitch periods and by resampling. A crop without a voice stays
+    as it is. Raises VqaudioError where parselmouth is not installed.
     """
     chance, height, formants = random.random(3)
     if chance >= config.share:
         return Perturbed(wave, 0.0)
-    try:
-        import parselmouth
-        from parselmouth.praat import call
-    except ImportError:
-        raise VqaudioError(
-            "perturbation needs Praat: pip install praat-parselmouth, or training.perturbation.share=0"
-        ) from None
-    ratio = config.formants ** (2 * formants - 1)
-    sound = parselmouth.Sound(wave.astype(np.float64), sample_rate)
-    try:
-        pitch = sound.to_pitch(None, *PITCH_RANGE)
-        before = median_pitch(pitch.selected_array["frequency"])
-        if not before:
-            return Perturbed(wave, 0.0)
-        after = config.lowest * (config.highest / config.lowest) ** height
-        moved = call([sound, pitch], "Change gender", ratio, after, 1.0, 1.0)
-    except parselmouth.PraatError:  # too short to have a pitch
+    listened = listen(wave, sample_rate)
+    before = median_pitch(listened.frequencies)
+    if not before:
         return Perturbed(wave, 0.0)
+    after = config.lowest * (config.highest / config.lowest) ** height
+    ratio = config.formants ** (2 * formants - 1)
     heard = np.zeros_like(wave)
-    values = moved.values[0][: len(heard)]
+    values = listened.changed(ratio, after)[: len(wave)]
     heard[: len(values)] = values
     return Perturbed(heard, math.log2(before / after))
-
-
-def median_pitch(frequencies: np.ndarray) -> float:
-    """Of what is voiced, in Hz; 0.0 where nothing is. frequencies: [frames], 0 for no voice."""
-    voiced = frequencies[frequencies > 0]
-    return float(np.median(voiced)) if len(voiced) else 0.0

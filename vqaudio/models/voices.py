@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+FURTHEST = 2.0
+"""Octaves: between the lowest man and the highest child."""
+
 
 @dataclass(frozen=True)
 class VoicesConfig:
@@ -26,9 +29,6 @@ class Voice(NamedTuple):
 
     speaker: Tensor
     octaves: Tensor
-
-    def to(self, device: torch.device) -> "Voice":
-        return Voice(self.speaker.to(device), self.octaves.to(device))
 
 
 class Voices(nn.Module):
@@ -53,11 +53,13 @@ class Voices(nn.Module):
         return self.embedding(voice.speaker) + self.rise(voice.octaves.unsqueeze(-1))
 
     def octaves_to(self, speaker: int, counts: Tensor) -> float:
-        """What brings a recording to the speaker's pitch. counts: [K], of its codes; all 0 for none."""
+        """What brings a recording to the speaker's pitch, at most FURTHEST; 0 for no recording.
+        counts: [K], how often each code is in it."""
         if not counts.sum():
             return 0.0
         share = F.pad(counts.float() / counts.sum(), (0, 1), value=1.0)
-        return float(self.pitch[speaker] - share.to(self.pitch.device) @ self.pitch_of_codes)
+        difference = self.pitch[speaker] - share.to(self.pitch.device) @ self.pitch_of_codes
+        return float(difference.clamp(-FURTHEST, FURTHEST))
 
 
 class Modulation(nn.Module):

@@ -9,6 +9,7 @@ run discriminators.safetensors, for whoever trains on from there (initial=OUT).
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,24 @@ from vqaudio.codec import Codec
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError, VqaudioError
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
-from vqaudio.training import checkpoint, initial
+from vqaudio.training import checkpoint, initial, voice_pitch
 from vqaudio.training.checkpoint import Checkpoints
 
 
 def export(run: Path, out: Path, path: Path | None = None) -> None:
-    """Write the averaged weights of a checkpoint (the newest by default), with a card of the run."""
+    """Write the averaged weights of a checkpoint (the newest by default), with a card of the run.
+
+    Of a model with voices the pitch is measured too, which takes a minute.
+    """
     state = load_state(run, path)
     task = state["task"]
     model = averaged_weights(VQVAE(VQVAEConfig.from_dict(task["model_config"])), task)
-    Codec(model, _card(run, state)).save(out)
+    card = _card(run, state)
+    if model.voices is not None:
+        corpus = Corpus(run_config(run)["data"]["train"])
+        fit = voice_pitch.measure(model.eval(), corpus, task["speakers"])
+        card |= {"speakers": task["speakers"], "pitch": asdict(fit)}
+    Codec(model, card).save(out)
     if "discriminators" in task:
         critics = task["training_config"]["discriminators"]
         initial.save_discriminators(out, critics, task["discriminators"])

@@ -1,0 +1,55 @@
+"""Pitch as Praat hears it (Boersma 1993), and Praat's way to change it."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from vqaudio.errors import VqaudioError
+
+if TYPE_CHECKING:
+    import parselmouth
+
+RANGE = (60.0, 500.0)
+"""Hz within which a voice is looked for."""
+
+
+class Listened(NamedTuple):
+    """A sound and its pitch; both None if it is too short to have one."""
+
+    sound: "parselmouth.Sound | None"
+    pitch: "parselmouth.Pitch | None"
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """In Hz, every 10 ms or so, 0 where there is no voice: float64 [frames]."""
+        return np.zeros(0) if self.pitch is None else self.pitch.selected_array["frequency"]
+
+    def changed(self, formants: float, pitch: float) -> np.ndarray:
+        """With formants higher by a factor, and the median pitch in Hz: float64, about as long."""
+        from parselmouth.praat import call
+
+        changed = call([self.sound, self.pitch], "Change gender", formants, pitch, 1.0, 1.0)
+        return changed.values[0]
+
+
+def listen(wave: np.ndarray, sample_rate: int) -> Listened:
+    """wave: float [T]. Raises VqaudioError where parselmouth is not installed."""
+    try:
+        import parselmouth
+    except ImportError:
+        raise VqaudioError("voices need Praat: pip install praat-parselmouth") from None
+    if len(wave) <= 3 / RANGE[0] * sample_rate + 1:  # Praat's window
+        return Listened(None, None)
+    sound = parselmouth.Sound(wave.astype(np.float64), sample_rate)
+    return Listened(sound, sound.to_pitch(None, *RANGE))
+
+
+def frequencies(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    """In Hz, every 10 ms or so, 0 where there is no voice. wave: float [T]; raises as `listen`."""
+    return listen(wave, sample_rate).frequencies
+
+
+def median_pitch(hertz: np.ndarray) -> float:
+    """Of what is voiced; 0.0 where nothing is. hertz: [frames], 0 where there is no voice."""
+    voiced = hertz[hertz > 0]
+    return float(np.median(voiced)) if len(voiced) else 0.0
