@@ -4,7 +4,7 @@ import pytest
 import soundfile
 import torch
 
-from vqaudio.data.corpora.folder import prepare_file
+from vqaudio.data.corpora.preparing import prepare_file
 from vqaudio.data.manifest import Corpus, CorpusWriter
 
 SPEECH = Path(__file__).parent / "speech"

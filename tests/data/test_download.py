@@ -2,14 +2,16 @@
 
 import hashlib
 import io
+import stat
 import tarfile
+import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
-from vqaudio.data.download import Remote, download, unpack
+from vqaudio.data.download import Remote, download, fetch, unpack
 from vqaudio.errors import VqaudioError
 
 DATA = bytes(range(256)) * 4000
@@ -138,3 +140,80 @@ def test_a_cut_archive_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(VqaudioError, match=r"a\.tar\.gz"):
         unpack(path, tmp_path / "out")
+
+
+def zip_archive(path, members, kind=0):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = kind << 16
+            archive.writestr(info, data)
+    return path
+
+
+def test_a_zip_file_is_unpacked_once_too(tmp_path):
+    path = zip_archive(tmp_path / "a.zip", [("x/", b""), ("x/y.txt", b"hello"), ("z/w", DATA)])
+    unpack(path, tmp_path / "out")
+    assert (tmp_path / "out/x/y.txt").read_bytes() == b"hello"
+    assert (tmp_path / "out/z/w").read_bytes() == DATA
+    (tmp_path / "out/x/y.txt").write_bytes(b"changed")
+    unpack(path, tmp_path / "out")
+    assert (tmp_path / "out/x/y.txt").read_bytes() == b"changed"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../escaped", 0),
+        ("x/../../escaped", 0),
+        ("/escaped", 0),
+        ("x\\..\\escaped", 0),
+        ("link", stat.S_IFLNK),
+        ("pipe", stat.S_IFIFO),
+    ],
+)
+def test_nothing_of_a_zip_file_is_written_if_a_member_wants_out(tmp_path, name, kind):
+    path = zip_archive(tmp_path / "a.zip", [("first", b"x"), (name, b"..")], kind)
+    with pytest.raises(VqaudioError, match=r"a\.zip"):
+        unpack(path, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_a_link_in_the_way_of_a_zip_file_is_not_followed(tmp_path):
+    path = zip_archive(tmp_path / "a.zip", [("x/y", b"new")])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "else").mkdir()
+    (tmp_path / "out/x").symlink_to(tmp_path / "else")
+    with pytest.raises(VqaudioError, match="in the way"):
+        unpack(path, tmp_path / "out")
+    assert not list((tmp_path / "else").iterdir())
+
+
+def test_a_damaged_zip_file_is_refused_and_leaves_no_mark(tmp_path):
+    path = zip_archive(tmp_path / "a.zip", [("x", DATA)])
+    data = path.read_bytes()
+    path.write_bytes(data[:200] + bytes([data[200] ^ 255]) + data[201:])
+    with pytest.raises(VqaudioError, match=r"a\.zip"):
+        unpack(path, tmp_path / "out")
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_what_was_fetched_or_is_at_hand_is_not_fetched_again(serve, tmp_path, capsys):
+    path = zip_archive(tmp_path / "data.bin", [("x/y", DATA)])
+    url, log = serve()
+    wrong = Remote(url, "0")
+    (tmp_path / "hand/x").mkdir(parents=True)
+    fetch(wrong, tmp_path / "hand", tmp_path / "hand", made=tmp_path / "hand/x")
+    assert log == []
+    assert "there already" in capsys.readouterr().out
+
+    # The same folder beside an archive that was not unpacked to its end is no copy at hand.
+    half = tmp_path / "half"
+    (half / "x").mkdir(parents=True)
+    path.replace(half / "data.bin")
+    fetch(wrong, half, half, made=half / "x")
+    assert (half / "x/y").read_bytes() == DATA
+    (half / "data.bin").unlink()  # to make room
+    fetch(wrong, half, half, made=half / "x")
+    assert log == []

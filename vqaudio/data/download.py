@@ -1,14 +1,18 @@
 """Files from the web: resumed where they stopped, checked, and unpacked without trusting them."""
 
 import hashlib
+import shutil
+import stat
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -110,25 +114,81 @@ def _fetch(remote: Remote, part: Path) -> None:
         raise OSError("the connection broke")
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar file into `folder`, once: a mark beside says that all of it is there.
+def fetch(remote: Remote, folder: Path, into: Path, made: Path) -> None:
+    """Download into `folder` and unpack into `into`, once; `made` is what unpacking makes.
 
-    Nothing is written outside `folder`: the filter of tarfile (PEP 706) refuses absolute names, ..,
-    links to elsewhere and devices. Raises VqaudioError.
+    A copy at hand is left as it is: `made` is there, and nothing says that it came from here. Raises
+    VqaudioError.
     """
-    mark = folder / f".{archive.name}.unpacked"
+    archive, part = folder / remote.name, folder / (remote.name + ".part")
+    if _mark(archive, into).exists() or (made.exists() and not archive.exists() | part.exists()):
+        print(f"{made} is there already")
+        return
+    unpack(download(remote, folder), into)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar or zip file into `folder`, once: a mark beside says that all of it is there.
+
+    Nothing is written outside `folder`: absolute names, .. and devices are refused, and of links those
+    that lead elsewhere (tar: the filter of PEP 706) or all (zip). Raises VqaudioError.
+    """
+    mark = _mark(archive, folder)
     if mark.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with _told(archive), tarfile.open(archive) as tar:
-        for member in tqdm(tar, desc=archive.name, unit="file", disable=not sys.stderr.isatty()):
-            tar.extract(member, folder, filter="data")
+    with _told(archive):
+        if zipfile.is_zipfile(archive):
+            _unzip(archive, folder)
+        else:
+            with tarfile.open(archive) as tar:
+                for member in _bar(tar, archive):
+                    tar.extract(member, folder, filter="data")
     mark.touch()
+
+
+def _mark(archive: Path, folder: Path) -> Path:
+    return folder / f".{archive.name}.unpacked"
+
+
+def _bar(members: Iterable, archive: Path) -> tqdm:
+    return tqdm(members, desc=archive.name, unit="file", disable=not sys.stderr.isatty())
+
+
+def _unzip(archive: Path, folder: Path) -> None:
+    """All members are looked at before the first is written. zipfile checks their digests."""
+    with zipfile.ZipFile(archive) as source:
+        members = source.infolist()
+        for member in members:
+            _check_member(member)
+        for member in _bar(members, archive):
+            target = folder / member.filename
+            if member.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.parent.resolve().is_relative_to(folder.resolve()):
+                raise zipfile.BadZipFile(f"{member.filename} is behind a link that is in the way")
+            target.unlink(missing_ok=True)  # never written through a link
+            with source.open(member) as data, target.open("wb") as stream:
+                shutil.copyfileobj(data, stream, BLOCK)
+            if target.stat().st_size != member.file_size:
+                raise zipfile.BadZipFile(f"{member.filename} is not of the size that it states")
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    """Raises BadZipFile for what is no plain file or folder below where it is unpacked."""
+    name, kind = PurePosixPath(member.filename), stat.S_IFMT(member.external_attr >> 16)
+    if name.is_absolute() or ".." in name.parts or not name.parts or "\\" in member.filename:
+        raise zipfile.BadZipFile(f"{member.filename!r} would be written outside the folder")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise zipfile.BadZipFile(f"{member.filename} is neither a file nor a folder")
 
 
 @contextmanager
 def _told(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError) as error:
+    # RuntimeError: encrypted; NotImplementedError, one of its kind: a compression unknown here.
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise VqaudioError(f"{archive}: {error}") from error

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import tarfile
 
@@ -22,6 +23,7 @@ def corpus_dir(tmp_path, speech):
 
 def test_clips_are_whole_with_reader_and_text(corpus_dir, tmp_path, capsys):
     arguments = ["prepare", str(corpus_dir), str(tmp_path / "out"), "--parts", "dev-clean"]
+    arguments += ["--workers", "1"]
     assert librispeech.main(arguments) == 0
     corpus = Corpus(tmp_path / "out/dev-clean")
     assert {(c.id, c.speaker, c.num_samples) for c in corpus.clips} == {
@@ -50,8 +52,21 @@ def test_download_checks_what_it_gets(corpus_dir, tmp_path, capsys):
     arguments += ["--server", served.as_uri()]
     assert librispeech.main(arguments) == 1  # not the archive that the corpus has
     assert "is damaged" in capsys.readouterr().err
-    digest = librispeech.hashlib.md5(data.getvalue()).hexdigest()
+    digest = hashlib.md5(data.getvalue()).hexdigest()
     sums = tmp_path / "md5sum.txt"
     sums.write_text(f"{digest}  dev-clean.tar.gz\n")
     assert librispeech.main([*arguments, "--md5sums", str(sums)]) == 0
     assert (tmp_path / "got/LibriSpeech/dev-clean/84/1/84-1-0000.flac").exists()
+
+
+def test_parts_can_be_one_corpus(corpus_dir, tmp_path, capsys):
+    folder = corpus_dir / "LibriSpeech"
+    (folder / "test-clean").mkdir()
+    (folder / "dev-clean/84").rename(folder / "test-clean/84")
+    arguments = ["prepare", str(corpus_dir), str(tmp_path / "out"), "--name", "both"]
+    arguments += ["--workers", "1", "--parts", "dev-clean"]
+    assert librispeech.main([*arguments, "test-clean"]) == 0
+    assert [c.speaker for c in Corpus(tmp_path / "out/both").clips] == ["174", "84"]
+    assert len((tmp_path / "out/both/transcripts.tsv").read_text().splitlines()) == 2
+    assert librispeech.main(arguments) == 1  # the same name for something else
+    assert "remove it first" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from vqaudio import audio
-from vqaudio.data.corpora.preparing import by_folder, is_prepared, mark_prepared, write_sides
+from vqaudio.data.corpora.preparing import by_folder, is_prepared, mark_prepared, told, write_sides
 from vqaudio.errors import VqaudioError
 
 
@@ -106,8 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--exclude", nargs="+", default=[], metavar="FOLDER", help="in AUDIO_DIR")
     parser.add_argument("--workers", type=int, default=2)
     a = parser.parse_args(arguments)
-    try:
-        prepare(
+    return told(
+        "folder",
+        lambda: prepare(
             a.audio_dir,
             a.out_dir,
             a.held_out_dir,
@@ -115,11 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
             a.workers,
             a.held_out_clips,
             a.exclude,
-        )
-    except (VqaudioError, OSError) as error:
-        print(f"folder: {error}", file=sys.stderr)
-        return 1
-    return 0
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ prepared corpus whose clips are whole, silences included, so that alignments of 
 speaker is the folder of the reader. transcripts.tsv in it has the text of each clip.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,8 +17,10 @@ from pathlib import Path
 
 from vqaudio import audio
 from vqaudio.data.corpora.preparing import (
+    commands,
     is_prepared,
     mark_prepared,
+    told,
     write_corpus,
     write_transcripts,
 )
@@ -39,9 +40,7 @@ MD5 = {
 """As the server's md5sum.txt lists them; dev and test parts have 0.3 GB each, the others 6 to 30."""
 
 
-def fetch_parts(
-    parts: Sequence[str], folder: Path, server: str, digests: dict[str, str]
-) -> None:
+def fetch_parts(parts: Sequence[str], folder: Path, server: str, digests: dict[str, str]) -> None:
     """Download and unpack `parts` into `folder`. Raises VqaudioError."""
     for part in parts:
         remote = Remote(f"{server.rstrip('/')}/{part}.tar.gz", digests[part])
@@ -81,38 +80,30 @@ def prepare(folder: Path, parts: Sequence[str], out: Path, workers: int = 1) -> 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    getting = commands.add_parser("download", help="download and unpack parts")
-    making = commands.add_parser("prepare", help="decode parts that are there")
-    for one in (getting, making):
-        one.add_argument("corpus_dir", type=Path)
-    making.add_argument("out", type=Path)
+    parser, getting, making = commands(__doc__.split("\n")[0])
     for one in (getting, making):
         one.add_argument("--parts", nargs="+", choices=sorted(MD5), required=True)
-    making.add_argument("--name", help="of one corpus of all the parts")
-    making.add_argument("--workers", type=int, default=2)
     getting.add_argument("--server", default=SERVER, help=f"a mirror (default: {SERVER})")
     getting.add_argument(
         "--md5sums", type=Path, help="a mirror's own md5sum.txt: digest, name of the archive"
     )
+    making.add_argument("--name", help="of one corpus of all the parts")
     options = parser.parse_args(arguments)
-    try:
-        if options.command == "download":
-            digests = read_digests(options.md5sums) if options.md5sums else MD5
-            if missing := sorted(set(options.parts) - set(digests)):
-                raise VqaudioError(f"{options.md5sums} has no digest of {missing[0]}")
-            fetch_parts(options.parts, options.corpus_dir, options.server, digests)
-            return 0
+
+    def get() -> None:
+        digests = read_digests(options.md5sums) if options.md5sums else MD5
+        if missing := sorted(set(options.parts) - set(digests)):
+            raise VqaudioError(f"{options.md5sums} has no digest of {missing[0]}")
+        fetch_parts(options.parts, options.corpus_dir, options.server, digests)
+
+    def make() -> None:
         corpora = {part: [part] for part in options.parts}
         if options.name:
             corpora = {options.name: options.parts}
         for name, parts in corpora.items():
             prepare(options.corpus_dir, parts, options.out / name, options.workers)
-    except (VqaudioError, OSError) as error:
-        print(f"librispeech: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return told("librispeech", get if options.command == "download" else make)
 
 
 def read_digests(path: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What preparing a corpus takes, whichever it is: files decoded, measured and written as one corpus."""
 
+import argparse
 import hashlib
 import json
 import sys
@@ -86,7 +87,7 @@ def write_corpus(
     trim: bool = True,
     label: Callable[[Path], tuple[str, str]] = by_folder,
 ) -> list[Prepared]:
-    """Prepare `files`, which are below `root`, into the corpus `out`; returns those that were left out."""
+    """Prepare `files`, all below `root`, into the corpus `out`; returns those that were left out."""
     files, rejected = list(files), []
     writer = CorpusWriter(out, SAMPLE_RATE)
     for item in tqdm(
@@ -116,7 +117,12 @@ def write_corpus(
 
 
 def write_sides(
-    root: Path, train: list[Path], held_out_root: Path, held_out: list[Path], out: Path, workers: int
+    root: Path,
+    train: list[Path],
+    held_out_root: Path,
+    held_out: list[Path],
+    out: Path,
+    workers: int,
 ) -> None:
     """OUT/train and OUT/held-out, OUT/held-out-audio, and OUT/rejected.tsv: what was left out, and why.
 
@@ -165,3 +171,32 @@ def mark_prepared(out: Path, source: dict[str, Any]) -> None:
     """The last thing that is written: `out` is complete, and made from `source`."""
     with atomic_write(out / SOURCE) as stream:
         stream.write(json.dumps(source).encode())
+
+
+Commands = tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]
+
+
+def commands(description: str) -> Commands:
+    """A parser of a corpus's two commands, and the parsers of each: `download CORPUS_DIR` and
+    `prepare CORPUS_DIR OUT [--workers N]`."""
+    parser = argparse.ArgumentParser(description=description)
+    both = parser.add_subparsers(dest="command", required=True)
+    getting = both.add_parser("download", help="download and unpack")
+    making = both.add_parser("prepare", help="decode what is there")
+    for one in (getting, making):
+        one.add_argument("corpus_dir", type=Path)
+    making.add_argument("out", type=Path)
+    making.add_argument(
+        "--workers", type=int, default=2, metavar="N", help="processes (default: 2)"
+    )
+    return parser, getting, making
+
+
+def told(prog: str, work: Callable[[], None]) -> int:
+    """The exit status of `work`; what the user can mend is told in a line."""
+    try:
+        work()
+    except (VqaudioError, OSError) as error:
+        print(f"{prog}: {error}", file=sys.stderr)
+        return 1
+    return 0
