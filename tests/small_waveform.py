@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from vqaudio.models.encoder import EncoderConfig
+from vqaudio.models.quantizer import QuantizerConfig
 from vqaudio.models.waveform import WaveformDecoder, WaveformDecoderConfig, draws, from_levels
+from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.models.wavenet import WaveNetConfig
 from vqaudio.models.wavenet_sampler import pick
 
@@ -45,3 +48,27 @@ def naive(
         logits = decoder.samples(levels[:, : codes * decoder.hop], condition[:, :codes])[:, n]
         pick(logits, uniform[n], temperature, out=levels[:, n])
     return from_levels(levels)
+
+
+SPEAKERS = ["1455", "2414"]
+"""Of the clips in tests/speech."""
+
+
+@torch.no_grad()
+def small_model() -> WaveformVQVAE:
+    """A whole model, of 16 samples a code, that is told who speaks; large weights as above."""
+    torch.manual_seed(0)
+    model = WaveformVQVAE(
+        WaveformVQVAEConfig(
+            encoder=EncoderConfig(widths=(4, 8, 12, 16), blocks=1, expansion=2),
+            quantizer=QuantizerConfig(codebook_size=32, dim=4),
+            decoder=WaveformDecoderConfig(16, 1, 3, 2, len(SPEAKERS), NETWORK),
+        )
+    )
+    for parameter in model.parameters():
+        parameter.mul_(2)
+    # Else all speech has one code.
+    model.encoder.strided[0].weight.mul_(50)
+    vectors = model.encoder(torch.randn(1, 32 * model.hop) / 10)
+    model.quantizer.codebook.copy_(model.quantizer.on_sphere(vectors)[0])
+    return model.eval()

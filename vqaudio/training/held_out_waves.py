@@ -8,6 +8,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from vqaudio.data.manifest import Corpus
 from vqaudio.errors import ModelError
+from vqaudio.evaluation.waveform_bits import sample_bits, together
 from vqaudio.level import gain_for
 from vqaudio.models.waveform_vqvae import WaveformVQVAE
 from vqaudio.training.codebook import perplexity
@@ -46,8 +47,7 @@ class HeldOutWaves:
         writer: SummaryWriter,
         quantize: bool = True,
     ) -> float:
-        """Mean bits per sample, which is also logged: told the codes, the same codes in a random order,
-        and no codes. A decoder that these are one to has learned to do without.
+        """Mean bits per sample told the codes, logged beside those of `SampleBits` without.
 
         speakers: of the model, None for a decoder that is not told. Raises ModelError if none of the
         clips is by one of them.
@@ -59,29 +59,22 @@ class HeldOutWaves:
         ]
         if not clips:
             raise ModelError("none of the held-out clips is by a speaker that the model knows")
-        totals = {"bits": 0.0, "bits_shuffled": 0.0, "bits_zeroed": 0.0}
-        samples, counts = 0, torch.zeros(model.codebook_size)
+        found, counts = [], torch.zeros(model.codebook_size)
         for i, (wave, speaker) in enumerate(clips):
             told, vectors, indices = _encode(model, wave, speaker, quantize)
             if indices is not None:
                 counts += torch.bincount(indices.flatten().cpu(), minlength=len(counts))
-            order = torch.randperm(vectors.shape[1], generator=torch.Generator().manual_seed(i))
-            for name, heard in (
-                ("bits", vectors),
-                ("bits_shuffled", vectors[:, order.to(vectors.device)]),
-                ("bits_zeroed", torch.zeros_like(vectors)),
-            ):
-                wave = wave.to(vectors.device)
-                totals[name] += model.decoder.nll(heard, wave[None], told).double().sum().item()
-            samples += len(wave)
+            wave = wave.to(vectors.device)
+            found.append(sample_bits(model, wave, vectors, told, seed=i))
             if i < self.shown and self.codes_shown:
                 self._show(i, model, wave, vectors, told, n, writer)
-        for name, total in totals.items():
-            writer.add_scalar(f"held-out/{name}", total / samples, n)
+        means = together(found).per_sample()
+        for name, mean in means.items():
+            writer.add_scalar(f"held-out/{name}", mean, n)
         if quantize:
             writer.add_scalar("held-out/codes_used", (counts > 0).float().mean(), n)
             writer.add_scalar("held-out/perplexity", perplexity(counts), n)
-        return totals["bits"] / samples
+        return means["bits"]
 
     def _show(
         self,

@@ -1,0 +1,81 @@
+"""What the paper's decoder costs and how long it takes, as JSON values and as a table."""
+
+from typing import NamedTuple
+
+from vqaudio.evaluation.waveform_bits import SampleBits, together
+
+
+class Judged(NamedTuple):
+    """What a recording costs; speaker: whom the decoder is told, None where it is told nobody."""
+
+    path: str
+    speaker: str | None
+    seconds: float
+    codes: int
+    bits: SampleBits
+
+
+class Drawing(NamedTuple):
+    """`seconds` of sound were drawn in `elapsed` seconds, up to `rows` clips side by side."""
+
+    seconds: float
+    elapsed: float
+    rows: int
+    device: str
+    threads: int
+
+
+def report(card: dict, clips: list[Judged], drawing: Drawing | None) -> dict:
+    """clips: at least one."""
+    training = card.get("training", {})
+    return {
+        "model": {
+            "name": card.get("name"),
+            "fingerprint": card["fingerprint"],
+            "steps": training.get("steps"),
+            "hours_of_audio_heard": training.get("hours_of_audio_heard"),
+        },
+        "clips": [
+            {**clip._asdict(), "samples": clip.bits.samples, **clip.bits.per_sample()}
+            for clip in clips
+        ],
+        "all": {
+            "clips": len(clips),
+            "seconds": sum(clip.seconds for clip in clips),
+            **together(clip.bits for clip in clips).per_sample(),
+        },
+        "drawing": drawing
+        and {
+            **drawing._asdict(),
+            "seconds_per_second": drawing.elapsed / drawing.seconds,
+        },
+    }
+
+
+def table(values: dict) -> str:
+    """Markdown: a line a clip, bits a sample; then how long drawing took."""
+    rows = [["clip", "speaker told", "seconds", "bits a sample", "codes shuffled", "codes zeroed"]]
+    rows += [_row(clip["path"], clip["speaker"] or "-", clip) for clip in values["clips"]]
+    count = values["all"]["clips"]
+    if count > 1:
+        rows.append(_row(f"all {count}", "", values["all"]))
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---|---|---:|---:|---:|---:|")
+    model = values["model"]
+    lines += [
+        "",
+        f"{model['name']}: {model['steps']} steps, {model['hours_of_audio_heard']} h heard",
+    ]
+    if drawing := values["drawing"]:
+        lines.append(
+            f"{drawing['seconds']:.2f} s of sound drawn in {drawing['elapsed']:.1f} s, "
+            f"{drawing['seconds_per_second']:.2f} s a second, up to {drawing['rows']} clips at a "
+            f"time, on {drawing['device']}, {drawing['threads']} thread"
+            + ("s" if drawing["threads"] > 1 else "")
+        )
+    return "\n".join(lines)
+
+
+def _row(name: str, speaker: str, values: dict) -> list[str]:
+    bits = (values[key] for key in ("bits", "bits_shuffled", "bits_zeroed"))
+    return [name, speaker, f"{values['seconds']:.2f}", *(f"{value:.3f}" for value in bits)]
