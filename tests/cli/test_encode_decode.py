@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.small import small_model
+from tests.small_voices import small_voices
 from vqaudio import Codec, Codes, pretrained
 from vqaudio.cli import decode, encode
 
@@ -431,3 +432,51 @@ def test_a_signal_leaves_nothing(number, status, model, place, elsewhere):
     assert process.communicate()[1] == b""
     assert process.returncode == status
     assert files(place) == ["a.wav"]
+
+
+def test_another_speaker_says_it(call, place, tmp_path_factory, speech_path):
+    folder = tmp_path_factory.mktemp("voices")
+    codec = small_voices()
+    codec.save(folder)
+    model = str(folder)
+    assert call(encode, "-o", "x.vqc", str(speech_path), model=model)[0] == 0
+    assert call(decode, "-q", "--speaker", "anna", "-o", "anna.wav", "x.vqc", model=model) == (
+        0,
+        "",
+    )
+    assert call(decode, "-q", "--speaker", "cleo", "-o", "cleo.wav", "x.vqc", model=model) == (
+        0,
+        "",
+    )
+    anna, cleo = (soundfile.read(f"{name}.wav")[0] for name in ("anna", "cleo"))
+    assert len(anna) == len(cleo) == soundfile.info(speech_path).frames
+    assert (anna - cleo).std() > 0.01 * anna.std()
+    codes = Codes.load("x.vqc")
+    whole = Codec.load(folder).decode(codes, "anna")[0].numpy()
+    assert np.abs(whole.clip(-1, 1) - anna).max() < 1e-4
+    raised = call(
+        decode, "-q", "--speaker", "anna", "--semitones", "7", "-o", "7.wav", "x.vqc", model=model
+    )
+    assert raised == (0, "")
+    assert (soundfile.read("7.wav")[0] - anna).std() > 0.001 * anna.std()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        ([], 1, "has to be told a speaker: anna, ben/one, cleo"),
+        (["--speaker", "dora"], 1, "no speaker dora"),
+        (["--semitones", "3"], 2, "--semitones is for --speaker"),
+        (["--speaker", "anna", "--semitones", "1000"], 2, "from -24 to 24"),
+    ],
+)
+def test_a_speaker_that_cannot_be_is_told(
+    call, place, tmp_path_factory, speech_path, arguments, status, complaint
+):
+    folder = tmp_path_factory.mktemp("voices")
+    small_voices().save(folder)
+    assert call(encode, "-q", "-o", "x.vqc", str(speech_path), model=str(folder))[0] == 0
+    found, said = call(decode, *arguments, "-o", "x.wav", "x.vqc", model=str(folder))
+    assert found == status
+    assert complaint in said
+    assert not Path("x.wav").exists()

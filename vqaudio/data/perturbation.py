@@ -40,12 +40,12 @@ class Perturbed(NamedTuple):
 def perturb(
     wave: np.ndarray, sample_rate: int, config: PerturbationConfig, random: np.random.Generator
 ) -> Perturbed:
-    """wave: float32 [T]. Takes three numbers from `random`, whatever comes of them.
+    """wave: float32 [T]. Takes four numbers from `random`, whatever comes of them.
 
     Praat does it, by overlap-add of pitch periods and by resampling. A crop without a voice stays
     as it is. Raises VqaudioError where parselmouth is not installed.
     """
-    chance, height, formants = random.random(3)
+    chance, height, formants, dice = random.random(4)
     if chance >= config.share:
         return Perturbed(wave, 0.0)
     listened = listen(wave, sample_rate)
@@ -55,6 +55,6 @@ def perturb(
     after = config.lowest * (config.highest / config.lowest) ** height
     ratio = config.formants ** (2 * formants - 1)
     heard = np.zeros_like(wave)
-    values = listened.changed(ratio, after)[: len(wave)]
+    values = listened.changed(ratio, after, seed=int(dice * 2**31))[: len(wave)]
     heard[: len(values)] = values
     return Perturbed(heard, math.log2(before / after))

@@ -24,10 +24,12 @@ class Listened(NamedTuple):
         """In Hz, every 10 ms or so, 0 where there is no voice: float64 [frames]."""
         return np.zeros(0) if self.pitch is None else self.pitch.selected_array["frequency"]
 
-    def changed(self, formants: float, pitch: float) -> np.ndarray:
+    def changed(self, formants: float, pitch: float, seed: int) -> np.ndarray:
         """With formants higher by a factor, and the median pitch in Hz: float64, about as long."""
-        from parselmouth.praat import call
+        from parselmouth.praat import call, run
 
+        # Praat throws dice where there is no voice; a run that is resumed must hear the same again.
+        run(f"random_initializeWithSeedUnsafelyButPredictably ({seed})")
         changed = call([self.sound, self.pitch], "Change gender", formants, pitch, 1.0, 1.0)
         return changed.values[0]
 

@@ -22,7 +22,7 @@ from vqaudio.models.vqvae import VQVAE
 ENOUGH = 60.0
 """Seconds of a speaker that are listened to."""
 STRETCH = 3.0
-"""Seconds of the stretches that the regression learns from."""
+"""Seconds of a stretch that the regression learns from."""
 STRETCHES = 1600
 """At most so many; fewer where the corpus is shorter than they are."""
 HELD_OUT = 5
@@ -31,8 +31,8 @@ HELD_OUT = 5
 
 @dataclass(frozen=True)
 class PitchFit:
-    """error: of the pitch that codes tell, in semitones, root mean square over `stretches` of STRETCH
-    seconds that were not learned from; spread: of the pitch itself."""
+    """error: of the pitch that codes tell, in semitones, root mean square over `stretches` that were
+    not learned from; spread: of the pitch itself."""
 
     error: float
     spread: float
@@ -40,15 +40,18 @@ class PitchFit:
 
 
 @torch.inference_mode()
-def measure(model: VQVAE, corpus: Corpus, speakers: list[str], seed: int = 0) -> PitchFit:
+def measure(
+    model: VQVAE, corpus: Corpus, speakers: list[str], seed: int = 0, stretch: float = STRETCH
+) -> PitchFit:
     """Set `pitch` and `pitch_of_codes` of the model's voices.
 
-    corpus: what it was trained on; speakers: of it, in the order that the model knows. Raises
+    corpus: what it was trained on; speakers: of it, in the order that the model knows; stretch: seconds
+    of the recordings whose pitch is learned. Raises
     VqaudioError where parselmouth is not installed, or too little of the corpus is voiced.
     """
     for place, speaker in enumerate(speakers):
         model.voices.pitch[place] = _of_speaker(corpus, speaker)
-    shares, pitches = _stretches(model, corpus, speakers, seed)
+    shares, pitches = _stretches(model, corpus, speakers, seed, stretch)
     if len(pitches) < 2 * HELD_OUT:
         raise VqaudioError(
             f"only {len(pitches)} stretches with a voice: too few to learn pitch from"
@@ -74,14 +77,14 @@ def _of_speaker(corpus: Corpus, speaker: str) -> float:
 
 
 def _stretches(
-    model: VQVAE, corpus: Corpus, speakers: list[str], seed: int
+    model: VQVAE, corpus: Corpus, speakers: list[str], seed: int, seconds: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of stretches, as recorded and in other voices: the share of each code, [M, K], and log2 of the
     median pitch in Hz, [M]."""
-    total = int(min(STRETCHES, corpus.hours * 3600 / STRETCH))
+    total = int(min(STRETCHES, corpus.hours * 3600 / seconds))
     crops = VoiceCrops(
         corpus,
-        CropConfig(batch_size=1, seconds=STRETCH),
+        CropConfig(batch_size=1, seconds=seconds),
         frame=model.frame,
         seed=seed,
         speakers=speakers,

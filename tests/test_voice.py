@@ -1,0 +1,97 @@
+"""A codec with voices: the speaker that is named, at his pitch, however the codes come in."""
+
+import pytest
+import torch
+
+from tests.small import small_model
+from tests.small_voices import SPEAKERS, VOICES, small_voices
+from vqaudio import Codec
+from vqaudio.errors import ModelError
+from vqaudio.models.vqvae import VQVAE, VQVAEConfig
+
+CODEC = small_voices()
+
+
+@pytest.fixture(scope="module")
+def codes(speech):
+    return CODEC.encode(speech[0][8000:40011], 16000)
+
+
+def apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    return ((ours - theirs).std() / theirs.std()).item()
+
+
+def test_each_speaker_sounds_otherwise(codes):
+    anna, ben, cleo = (CODEC.decode(codes, speaker) for speaker in SPEAKERS)
+    assert min(apart(anna, ben), apart(ben, cleo), apart(anna, cleo)) > 0.05
+    assert torch.equal(CODEC.decode(codes, "anna"), anna)
+
+
+def test_pitch_goes_to_the_speakers_own_unless_told(codes):
+    counts = torch.bincount(codes.indices[0], minlength=512)
+    octaves = CODEC.model.voices.octaves_to(0, counts)
+    own = CODEC.decode(codes, "anna")
+    assert torch.allclose(CODEC.decode(codes, "anna", 12 * octaves), own, atol=1e-6)
+    assert apart(CODEC.decode(codes, "anna", 12 * octaves + 12), own) > 0.01
+
+
+def test_what_there_is_to_raise_the_pitch_by():
+    voices = small_voices().model.voices
+    counts = torch.zeros(512, dtype=torch.int64)
+    assert voices.octaves_to(2, counts) == 0
+    counts[5] = 7
+    wanted = voices.pitch[2] - voices.pitch_of_codes[5] - voices.pitch_of_codes[-1]
+    assert voices.octaves_to(2, counts) == pytest.approx(wanted.item())
+    voices.pitch[2] = 30
+    assert voices.octaves_to(2, counts) == 2
+
+
+def test_a_batch_is_as_its_rows_and_a_stream_as_the_whole(codes, speech):
+    wave = torch.stack([speech[0][8000:40011], speech[0][50000:82011]])
+    both = CODEC.encode(wave, 16000, (32011, 20000))
+    decoded = CODEC.decode(both, "ben/one")
+    for row in range(2):
+        alone = CODEC.decode(both[row], "ben/one")[0]
+        torch.testing.assert_close(decoded[row, : len(alone)], alone, rtol=0, atol=1e-4)
+    told = CODEC.choose_voice("ben/one", -3, torch.zeros(1, 512))
+    stream = CODEC.decode_stream(16000, codes.levels, codes.lengths, seconds=0.05, voice=told)
+    pieces = [stream.push(part) for part in codes.indices.split(7, dim=1)]
+    streamed = torch.cat([*pieces, stream.flush()], dim=1)
+    torch.testing.assert_close(streamed, CODEC.decode(codes, "ben/one", -3), rtol=0, atol=1e-4)
+
+
+def test_who_is_not_known_is_told(codes, speech):
+    with pytest.raises(ModelError, match="no speaker dora: it knows anna, ben/one, cleo"):
+        CODEC.decode(codes, "dora")
+    with pytest.raises(ModelError, match="has to be told a speaker: anna"):
+        CODEC.decode(codes)
+    plain = Codec(small_model())
+    with pytest.raises(ModelError, match="knows no speakers"):
+        plain.decode(plain.encode(speech[0][:8000], 16000), "anna")
+    with pytest.raises(ModelError, match="names 0 speakers, for 3 voices"):
+        Codec(small_voices().model)
+
+
+def test_saved_and_loaded_it_knows_the_same_speakers(codes, tmp_path):
+    CODEC.save(tmp_path)
+    loaded = Codec.load(tmp_path)
+    assert loaded.speakers == SPEAKERS
+    coded = loaded.encode(torch.randn(16000) * 0.1, 16000)
+    assert loaded.decode(coded, "cleo").shape == (1, 16000)
+
+
+def test_a_model_without_voices_is_what_it_was():
+    config = VQVAE(VQVAEConfig()).config.to_dict()
+    assert "voices" not in config
+    assert VQVAEConfig.from_dict(config) == VQVAEConfig()
+    assert VQVAEConfig.from_dict(VOICES.to_dict()) == VOICES
+    assert not any("voices" in name or "modul" in name for name in small_model().state_dict())
+
+
+def test_untrained_voices_change_nothing():
+    model = VQVAE(VOICES)
+    plain = small_model()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    indices = torch.arange(40)[None]
+    voice = CODEC.choose_voice("cleo", 5, torch.zeros(1, 512))
+    assert torch.allclose(model.eval().decode(indices, voice), plain.decode(indices), atol=1e-6)
