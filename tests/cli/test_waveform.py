@@ -35,9 +35,10 @@ def run(model, *arguments):
     return cli.main([str(model), *map(str, arguments), "-q"])
 
 
-def test_real_clips_are_judged_and_drawn(model_folder, tree, tmp_path, capsys):
+def test_real_clips_are_judged_and_drawn(model_folder, tree, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
-    assert run(model_folder, tree, "-o", out, "--draw", 1, "--seconds", 0.1) == 0
+    monkeypatch.chdir(tree.parent)
+    assert run(model_folder, tree.name, "-o", out, "--draw", 1, "--seconds", 0.1) == 0
     told = json.loads((out / "report.json").read_text())
     assert [clip["speaker"] for clip in told["clips"]] == SPEAKERS
     assert [clip["samples"] for clip in told["clips"]] == [1600, 1600]

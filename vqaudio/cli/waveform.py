@@ -124,7 +124,7 @@ def _sources(inputs: list[str]) -> dict[str, Path]:
 
     found: dict[str, Path] = {}
     for given in map(Path, inputs):
-        files = [given / path for path in find(given)] if given.is_dir() else [given]
+        files = find(given) if given.is_dir() else [given]
         if not files:
             raise OSError(0, "no sound files in this folder", os.fspath(given))
         for path in files:
