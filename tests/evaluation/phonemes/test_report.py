@@ -63,7 +63,9 @@ def test_what_is_in_no_dictionary_is_unknown_and_what_does_not_fit_is_refused(sp
 
 
 def test_from_transcripts_to_a_table(speech_corpus, tmp_path, capsys):
-    Codec(small_model()).save(tmp_path / "small")
+    heard = {"steps": 7, "hours_of_audio_heard": 0.5}
+    card = {"training": heard, "data": {"hours": 0.1, "speakers": 2}}
+    Codec(small_model(), card).save(tmp_path / "small")
     assert align_module.main([str(speech_corpus)]) == 0
     assert "2 by transcript aligned, 0 left out" in capsys.readouterr().out
     made = (speech_corpus / "phones.jsonl").read_text()
@@ -80,7 +82,9 @@ def test_from_transcripts_to_a_table(speech_corpus, tmp_path, capsys):
     assert 0.02 < guess < 0.2
     assert rows["k-means on MFCC (512)"] > 1.5 * guess
     assert rows["random codes (512)"] < 2 * guess
-    assert "k-means on MFCC (512)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "k-means on MFCC (512)" in printed
+    assert "small: 7 steps, 0.5 h heard of the 0.1 h that 2 speakers said" in printed
     assert told["sources"] == ["transcript"]
 
 

@@ -32,7 +32,8 @@ def phoneme_test(
     seed: int = 0,
 ) -> dict:
     """A report, JSON values: `phones` and `speech`, with and without silence, have a list of rows
-    each: name, rate (a second), num_codes, accuracy, low, high, codes_used.
+    each: name, rate (a second), num_codes, accuracy, low, high, codes_used; `training`: what the card
+    of each codec says of it.
 
     alignments: in the order of the corpus's clips; codes: a folder where codes are kept, by name.
     Raises VqaudioError where less than two speakers have phones.
@@ -48,6 +49,7 @@ def phoneme_test(
         "clips_left_out": len(alignments) - len(known),
         "sources": sorted({one.source for one in known.values()}),
         "labels": names,
+        "training": {name: _training(codec.card) for name, codec in codecs.items()},
         "phones": [],
         "speech": [],
     }
@@ -60,6 +62,14 @@ def phoneme_test(
             len(moments.codes) * codec.model.hop / codec.model.sample_rate / 3600, 3
         )
     return report
+
+
+def _training(card: dict) -> dict:
+    """steps, hours_of_audio_heard, and of its data hours and speakers; None for what is not known."""
+    known, data = card.get("training", {}), card.get("data", {})
+    return {key: known.get(key) for key in ("steps", "hours_of_audio_heard")} | {
+        key: data.get(key) for key in ("hours", "speakers")
+    }
 
 
 def _moments(
@@ -149,6 +159,12 @@ def phoneme_table(report: dict) -> str:
         f"{len(report['labels'])} phones of {told}; {report['speakers']} speakers, "
         f"{report['clips']} clips, {report['hours']:.2f} h",
         "each half of the speakers is scored with the phones that the codes had in the other half",
+    ]
+    notes += [
+        f"{name}: {told['steps']} steps, {told['hours_of_audio_heard']} h heard of the "
+        f"{told['hours']} h that {told['speakers']} speakers said"
+        for name, told in report["training"].items()
+        if None not in told.values()
     ]
     if left := report["clips_left_out"]:
         notes.append(f"{left} clip{'' if left == 1 else 's'} without phones left out")
