@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     add = parser.add_argument
     add("corpus", type=Path, help="a prepared corpus with its phones")
     add("-m", "--model", action="append", metavar="MODEL", help="names or folders of codecs")
+    add("--trained-on", type=Path, metavar="CORPUS", help="tell how many clips are in it too")
     add("--codes", type=Path, metavar="DIR", help="where codes are kept (default: CORPUS/codes)")
     add("-o", "--output", type=Path, metavar="REPORT", help="the figures as JSON")
     add("--seed", type=int, default=0, help="of k-means and of random codes (default: 0)")
@@ -62,7 +63,8 @@ def _score(options: argparse.Namespace) -> int:
         codecs[short] = load_codec(name, options.device)
     found = [alignments[clip.id] for clip in corpus.clips]
     codes = options.codes or options.corpus / "codes"
-    report = phoneme_test(corpus, found, codecs, codes, options.seed)
+    trained_on = Corpus(options.trained_on) if options.trained_on else None
+    report = phoneme_test(corpus, found, codecs, codes, options.seed, trained_on)
     print(phoneme_table(report))
     if options.output:
         with atomic_write(options.output) as stream:

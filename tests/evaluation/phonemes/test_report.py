@@ -4,11 +4,13 @@ import itertools
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from tests.small import small_model
 from vqaudio.cli.phonemes import main
 from vqaudio.codec import Codec
+from vqaudio.data.manifest import Corpus, CorpusWriter
 from vqaudio.errors import AudioError
 from vqaudio.evaluation.phonemes import align as align_module
 from vqaudio.evaluation.phonemes.aligner import POCKETSPHINX, align, words_of
@@ -62,6 +64,11 @@ def test_what_is_in_no_dictionary_is_unknown_and_what_does_not_fit_is_refused(sp
         align(wave[:1600], TEXTS["1455-134435-0000"])
 
 
+def of_first(folder):
+    clip = Corpus(folder).clips[0]
+    return {"level": clip.level, "sha256": clip.sha256}
+
+
 def test_from_transcripts_to_a_table(speech_corpus, tmp_path, capsys):
     heard = {"steps": 7, "hours_of_audio_heard": 0.5}
     card = {"training": heard, "data": {"hours": 0.1, "speakers": 2}}
@@ -75,7 +82,12 @@ def test_from_transcripts_to_a_table(speech_corpus, tmp_path, capsys):
 
     report = tmp_path / "report.json"
     arguments = [str(speech_corpus), "-m", str(tmp_path / "small"), "-o", str(report)]
-    assert main([*arguments, "-d", "cpu"]) == 0
+    half = CorpusWriter(tmp_path / "half", 16000)
+    half.add(
+        np.zeros(100), **dict.fromkeys(("id", "path", "speaker"), "x"), **of_first(speech_corpus)
+    )
+    half.close()
+    assert main([*arguments, "-d", "cpu", "--trained-on", str(tmp_path / "half")]) == 0
     told = json.loads(report.read_text())
     rows = {row["name"]: row["accuracy"] for row in told["speech"]}
     guess = rows["always the most frequent"]
@@ -84,6 +96,7 @@ def test_from_transcripts_to_a_table(speech_corpus, tmp_path, capsys):
     assert rows["random codes (512)"] < 2 * guess
     printed = capsys.readouterr().out
     assert "k-means on MFCC (512)" in printed
+    assert "the sound of 1 of the 2 clips is in the data that was trained on" in printed
     assert "small: 7 steps, 0.5 h heard of the 0.1 h that 2 speakers said" in printed
     assert told["sources"] == ["transcript"]
 

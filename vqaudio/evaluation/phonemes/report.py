@@ -30,12 +30,14 @@ def phoneme_test(
     codecs: dict[str, Codec],
     codes: Path,
     seed: int = 0,
+    trained_on: Corpus | None = None,
 ) -> dict:
     """A report, JSON values: `phones` and `speech`, with and without silence, have a list of rows
     each: name, rate (a second), num_codes, accuracy, low, high, codes_used; `training`: what the card
     of each codec says of it.
 
-    alignments: in the order of the corpus's clips; codes: a folder where codes are kept, by name.
+    alignments: in the order of the corpus's clips; codes: a folder where codes are kept, by name;
+    trained_on: it is told how many clips are in it too, that is have the same source.
     Raises VqaudioError where less than two speakers have phones.
     """
     known = {one.id: one for one in alignments if one.phones}
@@ -49,6 +51,7 @@ def phoneme_test(
         "clips_left_out": len(alignments) - len(known),
         "sources": sorted({one.source for one in known.values()}),
         "labels": names,
+        "clips_trained_on": trained_on and _shared(corpus, known, trained_on),
         "training": {name: _training(codec.card) for name, codec in codecs.items()},
         "phones": [],
         "speech": [],
@@ -62,6 +65,11 @@ def phoneme_test(
             len(moments.codes) * codec.model.hop / codec.model.sample_rate / 3600, 3
         )
     return report
+
+
+def _shared(corpus: Corpus, known: dict[str, Alignment], other: Corpus) -> int:
+    sources = {clip.sha256 for clip in other.clips}
+    return sum(clip.sha256 in sources for clip in corpus.clips if clip.id in known)
 
 
 def _training(card: dict) -> dict:
@@ -166,6 +174,11 @@ def phoneme_table(report: dict) -> str:
         for name, told in report["training"].items()
         if None not in told.values()
     ]
+    if (shared := report["clips_trained_on"]) is not None:
+        notes.append(
+            f"the sound of {shared} of the {report['clips']} clips is in the data that was trained on"
+            + (", what is said in it is not" if shared else "")
+        )
     if left := report["clips_left_out"]:
         notes.append(f"{left} clip{'' if left == 1 else 's'} without phones left out")
     return "\n".join([*lines, "", *notes])
