@@ -30,12 +30,13 @@ def speaker(reference: np.ndarray, decoded: np.ndarray) -> float:
     the same clip. Speech backwards still makes 0.9: it knows nothing of words. Other languages than
     English are judged, how sharply is not known. nan where either has less than SHORTEST of speech.
     """
-    before, after = _embedding_of_original(reference), _embedding(decoded)
+    before, after = _embedding_of_original(reference), embedding(decoded)
     return np.nan if before is None or after is None else float(before @ after)
 
 
-def _embedding(wave: np.ndarray) -> np.ndarray | None:
-    """Of length 1, [256]; None where there is too little speech."""
+def embedding(wave: np.ndarray) -> np.ndarray | None:
+    """The voice in a mono wave, float [T] at 16 kHz, as a vector of length 1, float32 [256]: their
+    products are the cosines. None where there is less than SHORTEST of speech."""
     if len(wave) < SHORTEST * SAMPLE_RATE or not wave.any():
         return None
     encoder, preprocess = _encoder()
@@ -46,7 +47,7 @@ def _embedding(wave: np.ndarray) -> np.ndarray | None:
         return encoder.embed_utterance(speech)
 
 
-_embedding_of_original = once_per_wave(_embedding)
+_embedding_of_original = once_per_wave(embedding)
 
 
 @lru_cache(maxsize=1)

@@ -49,10 +49,13 @@ def cluster(
         random = np.random.default_rng((seed, half))
         taught = np.flatnonzero(halves == half)
         taught = random.permutation(taught)[:FITTED]
-        num_clusters = min(num_codes, len(taught))
-        means = MiniBatchKMeans(
-            num_clusters, batch_size=4096, n_init=3, max_iter=30, random_state=seed
-        )
-        means.fit(scaled[taught])
+        means = k_means(scaled[taught], num_codes, seed)
         codes.append(means.predict(scaled).astype(np.int64))
     return codes
+
+
+def k_means(features: np.ndarray, num_codes: int, seed: int = 0) -> MiniBatchKMeans:
+    """Fitted on features, [M, D], of about the same variance; fewer codes where M is less."""
+    num_clusters = min(num_codes, len(features))
+    means = MiniBatchKMeans(num_clusters, batch_size=4096, n_init=3, max_iter=30, random_state=seed)
+    return means.fit(features)
