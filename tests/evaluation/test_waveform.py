@@ -109,4 +109,7 @@ def test_the_table_has_every_clip_and_their_mean():
     assert "| a | her | 1.00 | 2.000 | 3.000 | 4.000 |" in told
     assert "| all 2 |  | 4.00 | 5.000 | 6.000 | 7.000 |" in told
     assert "2.50 s a second, up to 2 clips at a time, on cpu, 1 thread" in told
-    assert "drawn" not in table(report(card, clips, None))
+    many = table(report(card, clips * 20, None))
+    assert "drawn" not in many
+    assert sum(line.startswith("| ") for line in many.splitlines()) == 22  # head, 20 clips, all
+    assert "| all 40 |  | 80.00 |" in many

@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from vqaudio.evaluation.waveform_bits import SampleBits, together
 
+MOST_ROWS = 20
+"""Clips that the table has; the report has all."""
+
 
 class Judged(NamedTuple):
     """What a recording costs; speaker: whom the decoder is told, None where it is told nobody."""
@@ -53,9 +56,11 @@ def report(card: dict, clips: list[Judged], drawing: Drawing | None) -> dict:
 
 
 def table(values: dict) -> str:
-    """Markdown: a line a clip, bits a sample; then how long drawing took."""
+    """Markdown: bits a sample of the first clips and of all; then how long drawing took."""
     rows = [["clip", "speaker told", "seconds", "bits a sample", "codes shuffled", "codes zeroed"]]
-    rows += [_row(clip["path"], clip["speaker"] or "-", clip) for clip in values["clips"]]
+    rows += [
+        _row(clip["path"], clip["speaker"] or "-", clip) for clip in values["clips"][:MOST_ROWS]
+    ]
     count = values["all"]["clips"]
     if count > 1:
         rows.append(_row(f"all {count}", "", values["all"]))
