@@ -41,7 +41,7 @@ def test_formants_move_with_the_pitch_kept(wave):
             self.formants = formants
 
         def random(self, _):
-            return 0.0, 0.0, self.formants, 0.5
+            return 0.0, 0.0, self.formants, 0.5, *[0.5] * 4
 
     kept = PerturbationConfig(share=1.0, lowest=height, highest=height)
 
@@ -54,18 +54,31 @@ def test_formants_move_with_the_pitch_kept(wave):
     assert centre(0.0) < 0.93 * centre(0.5) < 0.87 * centre(1.0)
 
 
-def test_what_has_no_voice_stays(wave):
-    for silent in (np.zeros(8000, np.float32), wave[:200]):
-        moved = perturb(silent, 16000, ALWAYS, np.random.default_rng(0))
-        assert moved.octaves == 0
-        assert np.array_equal(moved.wave, silent)
+def test_what_has_no_voice_changes_its_timbre_only(wave):
+    silence = perturb(np.zeros(8000, np.float32), 16000, ALWAYS, np.random.default_rng(0))
+    assert silence.octaves == 0
+    assert not silence.wave.any()
+    moved = perturb(wave[:200], 16000, ALWAYS, np.random.default_rng(0))
+    assert moved.octaves == 0
+    assert not np.allclose(moved.wave, wave[:200])
+
+
+def test_timbre_is_within_its_bounds_and_the_power_stays():
+    click = np.zeros(4096, np.float32)
+    click[2048] = 1.0
+    for seed in range(5):
+        moved = perturb(click, 16000, ALWAYS, np.random.default_rng(seed)).wave
+        assert np.square(moved).sum() == pytest.approx(1, rel=1e-4)
+        decibels = 20 * np.log10(np.abs(np.fft.rfft(moved)))
+        assert 2 < np.ptp(decibels) < 8 * ALWAYS.timbre
+        assert np.abs(np.diff(decibels)).max() < 0.5  # smooth: no resonance of its own
 
 
 def test_a_share_stays_and_the_numbers_drawn_are_as_many(wave):
     random = np.random.default_rng(0)
     still = perturb(wave, 16000, PerturbationConfig(share=0.0), random)
     assert np.array_equal(still.wave, wave)
-    assert random.random() == np.random.default_rng(0).random(5)[4]
+    assert random.random() == np.random.default_rng(0).random(9)[8]
 
 
 def test_crops_hear_what_they_say_otherwise(corpus):
@@ -95,7 +108,8 @@ def test_without_praat_a_line_says_what_to_install(wave, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"share": 1.1}, {"lowest": 0.0}, {"lowest": 400.0}, {"formants": 0.9}]
+    "wrong",
+    [{"share": 1.1}, {"lowest": 0.0}, {"lowest": 400.0}, {"formants": 0.9}, {"timbre": -1.0}],
 )
 def test_configurations_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="perturbation"):
