@@ -21,6 +21,6 @@ def small_voices(seed: int = 0) -> Codec:
             0.3 * torch.randn(modulation.project.weight.shape, generator=generator)
         )
     model.voices.pitch.copy_(torch.tensor([7.0, 6.5, 8.0]))
-    weights = torch.randn(model.codebook_size + 1, generator=generator)
-    model.voices.pitch_of_codes.copy_(weights).mul_(0.2)[-1] = 7.0
+    model.voices.listener.project[1].weight.mul_(3)
+    model.voices.listener.project[1].bias.copy_(torch.tensor([-0.5, 1.0]))
     return Codec(model, {"name": "voices", "speakers": [*SPEAKERS]})

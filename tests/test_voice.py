@@ -7,7 +7,9 @@ from tests.small import small_model
 from tests.small_voices import SPEAKERS, VOICES, small_voices
 from vqaudio import Codec
 from vqaudio.errors import ModelError
+from vqaudio.models.voices import BINS, median
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
+from vqaudio.voice import listen
 
 CODEC = small_voices()
 
@@ -28,8 +30,7 @@ def test_each_speaker_sounds_otherwise(codes):
 
 
 def test_pitch_goes_to_the_speakers_own_unless_told(codes):
-    counts = torch.bincount(codes.indices[0], minlength=512)
-    octaves = CODEC.model.voices.octaves_to(0, counts)
+    octaves = CODEC.model.voices.octaves_to(0, listen(CODEC.model, codes.indices)[0])
     own = CODEC.decode(codes, "anna")
     assert torch.allclose(CODEC.decode(codes, "anna", 12 * octaves), own, atol=1e-6)
     assert apart(CODEC.decode(codes, "anna", 12 * octaves + 12), own) > 0.01
@@ -37,13 +38,23 @@ def test_pitch_goes_to_the_speakers_own_unless_told(codes):
 
 def test_what_there_is_to_raise_the_pitch_by():
     voices = small_voices().model.voices
-    counts = torch.zeros(512, dtype=torch.int64)
-    assert voices.octaves_to(2, counts) == 0
-    counts[5] = 7
-    wanted = voices.pitch[2] - voices.pitch_of_codes[5] - voices.pitch_of_codes[-1]
-    assert voices.octaves_to(2, counts) == pytest.approx(wanted.item())
+    pitches = torch.zeros(BINS, dtype=torch.int64)
+    assert voices.octaves_to(2, pitches) == 0
+    pitches[[10, 72, 180]] = torch.tensor([3, 5, 4])
+    assert median(pitches) == pytest.approx(7.0, abs=0.02)  # 72 quarters of a semitone above 5.5
+    assert voices.octaves_to(2, pitches) == pytest.approx(1.0, abs=0.02)
     voices.pitch[2] = 30
-    assert voices.octaves_to(2, counts) == 2
+    assert voices.octaves_to(2, pitches) == 2
+
+
+def test_a_long_recording_is_heard_in_pieces(codes):
+    model = CODEC.model
+    whole = listen(model, codes.indices)
+    assert whole.sum() > 0.1 * codes.indices.numel()
+    long = listen(model, codes.indices.repeat(1, 40))
+    assert long.sum() == pytest.approx(40 * int(whole.sum()), rel=0.05)
+    assert median(long[0]) == pytest.approx(median(whole[0]), abs=0.05)
+    assert not listen(small_model(), codes.indices).any()
 
 
 def test_a_batch_is_as_its_rows_and_a_stream_as_the_whole(codes, speech):
@@ -53,7 +64,7 @@ def test_a_batch_is_as_its_rows_and_a_stream_as_the_whole(codes, speech):
     for row in range(2):
         alone = CODEC.decode(both[row], "ben/one")[0]
         torch.testing.assert_close(decoded[row, : len(alone)], alone, rtol=0, atol=1e-4)
-    told = CODEC.choose_voice("ben/one", -3, torch.zeros(1, 512))
+    told = CODEC.choose_voice("ben/one", -3, torch.zeros(1, BINS))
     stream = CODEC.decode_stream(16000, codes.levels, codes.lengths, seconds=0.05, voice=told)
     pieces = [stream.push(part) for part in codes.indices.split(7, dim=1)]
     streamed = torch.cat([*pieces, stream.flush()], dim=1)
@@ -93,5 +104,5 @@ def test_untrained_voices_change_nothing():
     plain = small_model()
     model.load_state_dict(plain.state_dict(), strict=False)
     indices = torch.arange(40)[None]
-    voice = CODEC.choose_voice("cleo", 5, torch.zeros(1, 512))
+    voice = CODEC.choose_voice("cleo", 5, torch.zeros(1, BINS))
     assert torch.allclose(model.eval().decode(indices, voice), plain.decode(indices), atol=1e-6)

@@ -121,8 +121,8 @@ class Codec:
         Raises ModelError for codes of another model, and for a speaker whom it does not know.
         """
         self.check(codes.model, codes.codebook_size, codes.hop, codes.model_rate)
-        rows = [voice.count(codes[row].indices, codes.codebook_size) for row in range(len(codes))]
-        told = self.choose_voice(speaker, semitones, torch.stack(rows))
+        rows = [voice.listen(self.model, codes[row].indices) for row in range(len(codes))]
+        told = self.choose_voice(speaker, semitones, torch.cat(rows))
         stream = self.decode_stream(codes.sample_rate, codes.levels, codes.lengths, voice=told)
         return torch.cat([stream.push(codes.indices.cpu()), stream.flush()], dim=1)
 
@@ -156,10 +156,10 @@ class Codec:
         return WaveDecoder(self.model, sample_rate, levels, lengths, seconds, voice)
 
     def choose_voice(
-        self, speaker: str | None, semitones: float | None, counts: Tensor
+        self, speaker: str | None, semitones: float | None, pitches: Tensor
     ) -> Voice | None:
-        """What `decode_stream` is told for rows whose codes have `counts` [B, K]: see `decode`."""
-        return voice.choose(self.model, self.speakers, speaker, semitones, counts)
+        """What `decode_stream` is told: see `decode`. pitches: of each row (`vqaudio.voice.listen`)."""
+        return voice.choose(self.model, self.speakers, speaker, semitones, pitches)
 
     def check(self, model: bytes, codebook_size: int, hop: int, model_rate: int) -> None:
         """Raise ModelError, naming both, unless this model made such codes."""

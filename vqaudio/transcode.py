@@ -24,6 +24,7 @@ from vqaudio.container import Header, Reader, Writer
 from vqaudio.errors import AudioError, ContainerError
 from vqaudio.files import atomic_write
 from vqaudio.level import LevelMeter
+from vqaudio.models.voices import BINS
 
 if TYPE_CHECKING:
     from vqaudio.entropy import EntropyCoder
@@ -118,10 +119,10 @@ def decode_file(
         num_samples, num_codes, num_bytes = _verify(packed)
         rate, channels = header.sample_rate, header.channels
         seconds = num_samples / rate
-        counts = torch.zeros(header.codebook_size, dtype=torch.int64)
-        if codec.speakers and semitones is None:
-            counts = _count(packed, coder_for, header.codebook_size)
-        told = codec.choose_voice(speaker, semitones, counts.expand(channels, -1))
+        pitches = torch.zeros(1, BINS, dtype=torch.int64)
+        if speaker is not None and semitones is None:
+            pitches = _listen(codec, packed, coder_for)
+        told = codec.choose_voice(speaker, semitones, pitches.expand(channels, -1))
         lengths = (num_samples,) * channels
         stream = codec.decode_stream(rate, header.levels, lengths, voice=told)
         furthest = 0.0
@@ -163,15 +164,13 @@ def _verify(packed: BinaryIO) -> tuple[int, int, int]:
     return reader.num_samples, reader.num_codes, reader.num_bytes
 
 
-def _count(
-    packed: BinaryIO, coder_for: Callable[[bytes], EntropyCoder] | None, codebook_size: int
+def _listen(
+    codec: Codec, packed: BinaryIO, coder_for: Callable[[bytes], EntropyCoder] | None
 ) -> Tensor:
-    """How often each code is in a file that has been verified: [K]."""
+    """How often each pitch is in a file that has been verified, over all channels: [1, BINS]."""
     packed.seek(0)
-    counts = torch.zeros(codebook_size, dtype=torch.int64)
-    for block in Reader(packed, coder_for):
-        counts += voice.count(torch.from_numpy(block), codebook_size)
-    return counts
+    blocks = (torch.from_numpy(block) for block in Reader(packed, coder_for))
+    return sum(voice.listen(codec.model, block).sum(0, keepdim=True) for block in blocks)
 
 
 def _input(source: str | os.PathLike | BinaryIO) -> AbstractContextManager[BinaryIO]:

@@ -60,15 +60,13 @@ def test_speakers_pitch_is_measured_and_that_of_codes_learned(corpus):
     """Both speakers of the corpus are men of some 80 and 110 Hz."""
     model = small_voices().model
     model.voices.pitch.zero_()
-    model.voices.pitch_of_codes.zero_()
     fit = voice_pitch.measure(model, corpus, ["1455", "2414"], stretch=0.5)
     hertz = model.voices.pitch.exp2()
     assert 60 < hertz[0] < 180
     assert 60 < hertz[1] < 180
     assert hertz[2] == 1
     assert fit.stretches >= 5
-    assert model.voices.pitch_of_codes.isfinite().all()
-    assert abs(model.voices.octaves_to(0, torch.ones(512))) < 2
+    assert 0 < fit.error < 12
     with pytest.raises(VqaudioError, match="too few"):
         voice_pitch.measure(model, corpus, ["1455", "2414"], stretch=8.0)
 

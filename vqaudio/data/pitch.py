@@ -1,5 +1,6 @@
 """Pitch as Praat hears it (Boersma 1993), and Praat's way to change it."""
 
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,12 +27,24 @@ class Listened(NamedTuple):
 
     def changed(self, formants: float, pitch: float, seed: int) -> np.ndarray:
         """With formants higher by a factor, and the median pitch in Hz: float64, about as long."""
+        import parselmouth
         from parselmouth.praat import call, run
 
         # Praat throws dice where there is no voice; a run that is resumed must hear the same again.
         run(f"random_initializeWithSeedUnsafelyButPredictably ({seed})")
-        changed = call([self.sound, self.pitch], "Change gender", formants, pitch, 1.0, 1.0)
+        with (
+            warnings.catch_warnings()
+        ):  # where it finds no voice it says so, and changes the formants
+            warnings.simplefilter("ignore", parselmouth.PraatWarning)
+            changed = call([self.sound, self.pitch], "Change gender", formants, pitch, 1.0, 1.0)
         return changed.values[0]
+
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """In Hz at the nearest of its frames, 0 where there is no voice. times: in seconds, [N]."""
+        if self.pitch is None:
+            return np.zeros(len(times))
+        frames = np.rint((times - self.pitch.x1) / self.pitch.dx).astype(int)
+        return self.frequencies[frames.clip(0, len(self.frequencies) - 1)]
 
 
 def listen(wave: np.ndarray, sample_rate: int) -> Listened:

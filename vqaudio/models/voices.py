@@ -5,10 +5,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vqaudio.models.convnext import ConvNeXtBlock
+
+LOWEST, HIGHEST = 5.5, 9.5
+"""Pitches that are told apart, as log2 of Hz: 45 to 724 Hz."""
+BINS = 192
+"""Steps between them, of a quarter of a semitone."""
 FURTHEST = 2.0
-"""Octaves: between the lowest man and the highest child."""
+"""Octaves that a recording is raised or lowered by at most, to be at a speaker's pitch."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +40,60 @@ class Voices(nn.Module):
     """A speaker's embedding, which is what a one-hot vector times a matrix is (van den Oord et al.
     2017, section 4.3), and a direction in which the pitch goes up.
 
-    `pitch` [speakers] holds each speaker's median fundamental frequency as log2 of Hz, and
-    `pitch_of_codes` [K + 1] weights by which a recording's is told from how often each code is in
-    it, and a constant: what to raise the pitch by is then known. Both are measured after training.
+    So that a recording can be brought to a speaker's pitch, `pitch` [speakers] holds the median of
+    each, as log2 of Hz, and a PitchListener hears the recording's in its codes. Both come after the
+    training of the codec (`vqaudio.training.voice_pitch`), which leaves them as they are.
     """
 
-    def __init__(self, config: VoicesConfig, codebook_size: int):
+    def __init__(self, config: VoicesConfig, code_width: int):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.speakers, config.width)
         self.rise = nn.Linear(1, config.width, bias=False)
         self.register_buffer("pitch", torch.zeros(config.speakers))
-        self.register_buffer("pitch_of_codes", torch.zeros(codebook_size + 1))
+        self.listener = PitchListener(code_width).requires_grad_(False)
 
     def forward(self, voice: Voice) -> Tensor:
         """[B, width]."""
         return self.embedding(voice.speaker) + self.rise(voice.octaves.unsqueeze(-1))
 
-    def octaves_to(self, speaker: int, counts: Tensor) -> float:
-        """What brings a recording to the speaker's pitch, at most FURTHEST; 0 for no recording.
-        counts: [K], how often each code is in it."""
-        if not counts.sum():
+    def octaves_to(self, speaker: int, pitches: Tensor) -> float:
+        """What brings a recording to the speaker's pitch, at most FURTHEST; 0 for one without a voice.
+        pitches: int64 [BINS], how often each is heard in it."""
+        if not pitches.any():
             return 0.0
-        share = F.pad(counts.float() / counts.sum(), (0, 1), value=1.0)
-        difference = self.pitch[speaker] - share.to(self.pitch.device) @ self.pitch_of_codes
-        return float(difference.clamp(-FURTHEST, FURTHEST))
+        return min(max(float(self.pitch[speaker]) - median(pitches), -FURTHEST), FURTHEST)
+
+
+class PitchListener(nn.Module):
+    """Hears the fundamental frequency in code vectors [B, N, D]: its log2 in Hz, [B, N], and how sure
+    it is that there is a voice, logits [B, N].
+
+    A code of 4 ms is shorter than a period of most voices: it takes neighbours to hear one.
+    """
+
+    def __init__(self, code_width: int, width: int = 64, blocks: int = 3, kernel: int = 15):
+        super().__init__()
+        self.embed = nn.Linear(code_width, width)
+        self.blocks = nn.Sequential(*(ConvNeXtBlock(width, kernel) for _ in range(blocks)))
+        self.project = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2))
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        height, voiced = self.project(self.blocks(self.embed(vectors))).unbind(-1)
+        return (LOWEST + HIGHEST) / 2 + height, voiced
+
+    def heard(self, vectors: Tensor) -> Tensor:
+        """How often each pitch is: int64 [B, BINS], on the CPU."""
+        height, voiced = self(vectors)
+        bins = ((height - LOWEST) * BINS / (HIGHEST - LOWEST)).long().clamp(0, BINS - 1)
+        rows = zip(bins.cpu(), (voiced > 0).cpu(), strict=True)
+        return torch.stack([torch.bincount(row[sure], minlength=BINS) for row, sure in rows])
+
+
+def median(pitches: Tensor) -> float:
+    """log2 of Hz. pitches: int64 [BINS], how often each is, not all 0."""
+    middle = int((pitches.cumsum(0) * 2 >= pitches.sum()).int().argmax())
+    return LOWEST + (middle + 0.5) * (HIGHEST - LOWEST) / BINS
 
 
 class Modulation(nn.Module):

@@ -59,9 +59,7 @@ class VQVAE(nn.Module):
         self.encoder = Encoder(config.encoder, config.quantizer.dim)
         self.quantizer = VectorQuantizer(config.quantizer)
         self.voices = (
-            Voices(config.voices, config.quantizer.codebook_size)
-            if config.voices.speakers
-            else None
+            Voices(config.voices, config.quantizer.dim) if config.voices.speakers else None
         )
         told = config.voices.width if self.voices is not None else 0
         self.decoder = Decoder(config.decoder, config.quantizer.dim, self.encoder.hop, told)
