@@ -25,6 +25,7 @@ from vqaudio.models.code_model import CodeModelConfig
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.training import distributed, initial, initial_prior
+from vqaudio.training.ablation import AblationConfig, AblationTask
 from vqaudio.training.checkpoint import Checkpoints
 from vqaudio.training.codec import CodecTask, CodecTrainingConfig
 from vqaudio.training.held_out import HeldOut
@@ -39,7 +40,7 @@ def run(cfg: DictConfig) -> int:
     """One training run; the exit status. Raises VqaudioError, OSError or ValueError for what the user
     can mend."""
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    plans = {"codec": _codec, "prior": _prior, "waveform": _waveform}
+    plans = {"codec": _codec, "prior": _prior, "waveform": _waveform, "ablation": _ablation}
     task = values.get("task", "codec")
     if task not in plans:
         raise ValueError(f"task must be one of {', '.join(plans)}, not {task}")
@@ -107,6 +108,18 @@ def _waveform(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]
         if values["initial"] is not None:
             start, _ = modelfiles.read(pretrained.folder_of(values["initial"]))
         return WaveformTask(model, training, corpus, held_out, device, start)
+
+    return training.loop, make_task
+
+
+def _ablation(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
+    model = VQVAEConfig.from_dict(values["model"])
+    training = from_dict(AblationConfig, values["training"])
+
+    def make_task(device: torch.device) -> AblationTask:
+        corpus = Corpus(values["data"]["train"])
+        held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
+        return AblationTask(model, training, corpus, held_out, device)
 
     return training.loop, make_task
 

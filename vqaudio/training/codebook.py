@@ -17,7 +17,8 @@ class CodebookConfig:
     """`update`: "ema" (van den Oord et al. 2017, appendix A.1) or "loss" (its equation 3).
 
     `decay` is the paper's gamma. A code whose average count falls under `restart_below` times the
-    mean count is replaced by an encoder output; 0 switches that off.
+    mean count is replaced by an encoder output; 0 switches that off. `kmeans_vectors`: so many encoder
+    outputs the first codes are k-means centres of; 0 leaves them random.
     """
 
     update: str = "ema"
@@ -69,6 +70,8 @@ class CodebookLearner(nn.Module):
     def start_at(self, encode: Callable[[int], Tensor], n: int, seed: int) -> None:
         """The same, of as many vectors as the configuration says. encode(i): encoder outputs
         [B, N, D], as compared, of this rank's batch of step i; called for steps n, n + 1, ..."""
+        if not self.config.kmeans_vectors:
+            return
         vectors: list[Tensor] = []
         while sum(len(v) for v in vectors) < self.config.kmeans_vectors:
             z = encode(n + len(vectors))

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
@@ -110,14 +110,14 @@ class CodecTask:
         self.config, self.device = config, device
         self.speakers = speakers_told(train, model.voices.speakers)
         torch.manual_seed(config.loop.seed)
-        self.model = VQVAE(model)
+        self.model = self.make_model(model)
         self.quantize_from: int | None = config.quantize_from
         if initial is not None:
             self.model.load_state_dict(initial.weights, strict=initial.complete)
             if initial.complete:
                 self.quantize_from = None  # the codebook has started already
         self.model.to(device)
-        self.learner = CodebookLearner(config.codebook, self.model.quantizer).to(device)
+        self.learner = self.make_learner().to(device)
         self.averaged = moving_average(self.model, config.average_decay)
         self.mel = MultiScaleMel(config.loss.scales, model.sample_rate, config.loss.floor).to(
             device
@@ -143,6 +143,13 @@ class CodecTask:
         self.seconds_per_step = config.crops.batch_size * self.crops.length / model.sample_rate
         self.steps_per_epoch = max(1, round(train.hours * 3600 / self.seconds_per_step))
         self.held_out = held_out
+
+    def make_model(self, model: VQVAEConfig) -> VQVAE:
+        return VQVAE(model)
+
+    def make_learner(self) -> nn.Module:
+        """What is told of every quantised step, as a CodebookLearner is."""
+        return CodebookLearner(self.config.codebook, self.model.quantizer)
 
     def _autocast(self) -> torch.autocast:
         return autocast(self.device, self.config.precision)

@@ -73,7 +73,7 @@ class HeldOut:
         self.originals_logged = True
         score = sum(distances) / len(distances)
         writer.add_scalar("held-out/mel", score, n)
-        if quantize:
+        if counts.any():
             writer.add_scalar("held-out/codes_used", (counts > 0).float().mean(), n)
             writer.add_scalar("held-out/perplexity", perplexity(counts), n)
         return score
