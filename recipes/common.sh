@@ -4,7 +4,7 @@
 [[ -d $here/../../.venv/bin ]] && PATH="$here/../../.venv/bin:$PATH"
 
 stage=0 stop_stage=6 nproc=1 smoke= overrides=()
-data=${VQAUDIO_DATA:-$here/data} exp=${VQAUDIO_EXP:-$here/exp}
+data=$(realpath -ms "${VQAUDIO_DATA:-$here/data}") exp=$(realpath -ms "${VQAUDIO_EXP:-$here/exp}")
 
 # NAMES LISTS ARGUMENT...: the value after --a-name into $a_name, that after --a-list onto the array
 # a_list, which is there already; --smoke stands alone; what follows the options into `overrides`.
@@ -32,6 +32,14 @@ wanted() { [[ $stage -le $1 && $1 -le $stop_stage ]]; }
 # Several processes only where asked for: one needs no process group.
 launch() { if [[ $nproc -gt 1 ]]; then torchrun --nproc-per-node "$nproc" -m "$@"; else python -m "$@"; fi; }
 
+# NAME OVERRIDE...: the experiment NAME, unless the overrides name one.
+experiment() {
+    local name=$1 one
+    shift
+    for one in "$@"; do [[ $one != experiment=* ]] || return 0; done
+    echo "experiment=$name"
+}
+
 # OUTPUT CODES MODEL OVERRIDE...: a prior of the codes in CODES/train, which MODEL made, and its export.
 train_prior() {
     local output=$1 codes=$2 model=$3
@@ -53,14 +61,35 @@ serve_smoke() {
     trap 'kill "$smoke_server_PID" 2>/dev/null || true' EXIT
     read -r url <&"${smoke_server[0]}"
 }
-smoke_loop="{steps: 30, log_every: 10, eval_every: 10, num_workers: 0, threads: 1}"
+smoke_training=(
+    training.precision=fp32 training.average_decay=.8 training.optimizer.warmup=5
+    training.optimizer.decay=10
+    "training.loop={steps: 30, log_every: 10, eval_every: 10, num_workers: 0, threads: 1}"
+)
 smoke_codec=(
-    model.decoder.width=24 model.decoder.blocks=1 training.crops.batch_size=2
-    training.quantize_from=10 training.codebook.kmeans_vectors=200 training.precision=fp32
-    "training.loop=$smoke_loop"
+    model.quantizer.codebook_size=16 model.decoder.width=24 model.decoder.blocks=1
+    "training.crops={batch_size: 2, seconds: 0.512}"
+    training.quantize_from=10 training.codebook.kmeans_vectors=200 "${smoke_training[@]}"
+)
+smoke_prior=(
+    model.codebook_size=16
+    "model.network={width: 8, skip: 8, kernel: 2, dilations: [1, 2], cycles: 1}"
+    "training.chunks={batch_size: 2, length: 64}" "${smoke_training[@]}"
 )
 
-# After { ... } > "$run/RESULTS.md.part": a run that is killed leaves no half of it.
+# TITLE: the beginning of RESULTS.md, which has its name when it is whole.
+results_head() {
+    echo "# $1" > "$run/RESULTS.md.part"
+    [[ -z $smoke ]] || printf '\nA made-up corpus of a few words: these figures mean nothing.\n' >> "$run/RESULTS.md.part"
+}
+# TITLE REPORT: a section with the table of a report of vqaudio-evaluate, in which nothing depends on the
+# machine's speed.
+results_of() {
+    printf '\n## %s\n\n```\n' "$1"
+    python -m vqaudio.cli.report "$2"
+    echo '```'
+} >> "$run/RESULTS.md.part"
+
 keep_results() {
     mv "$run/RESULTS.md.part" "$run/RESULTS.md"
     echo "the results are in $run/RESULTS.md"

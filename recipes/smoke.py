@@ -41,6 +41,7 @@ VOICES = {
 }
 """Whose speech, and how much faster it is played, which makes another voice of it."""
 SENTENCES = 4
+SECONDS = 5
 
 
 def speech(name: str) -> np.ndarray:
@@ -90,8 +91,11 @@ def vctk() -> dict[str, bytes]:
     files = {}
     for speaker, (name, speed) in VOICES.items():
         wave = soxr.resample(speech(name), speed * RATE, 48000)
-        for number, piece in enumerate(np.array_split(wave, SENTENCES), 1):
-            clip = f"{speaker}_{number:03d}"
+        last = len(wave) - SECONDS * 48000
+        for number in range(SENTENCES):
+            start = last * number // (SENTENCES - 1)
+            piece = wave[start : start + SECONDS * 48000]
+            clip = f"{speaker}_{number + 1:03d}"
             for microphone in ("mic1", "mic2"):
                 path = f"wav48_silence_trimmed/{speaker}/{clip}_{microphone}.flac"
                 files[path] = flac(piece, 48000)

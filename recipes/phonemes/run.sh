@@ -16,14 +16,11 @@ EOF
     exit 2
 }
 read_options "corpus-dir stage stop-stage tag nproc workers train-part alignments" "" "$@"
-settings=(experiment=phonemes640)
+settings=($(experiment phonemes640 "${overrides[@]}"))
 if [[ -n $smoke ]]; then
     serve_smoke librispeech
-    server=(--server "$url" --md5sums "$data/served/md5sum.txt")
-    settings+=(
-        "${smoke_codec[@]}" "model.encoder.widths=[4,6,8,12,16,16,16]"
-        model.quantizer.codebook_size=16
-    )
+    workers=1 server=(--server "$url" --md5sums "$data/served/md5sum.txt")
+    settings+=("${smoke_codec[@]}" "model.encoder.widths=[4,6,8,12,16,16,16]")
 fi
 corpus_dir=${corpus_dir:-$data/download}
 run=$exp/$tag
@@ -35,7 +32,8 @@ if wanted 0; then
 fi
 if wanted 1; then
     echo "stage 1: prepare"
-    python -m vqaudio.data.corpora.librispeech prepare "$corpus_dir" "$data" --parts "${parts[@]}"
+    python -m vqaudio.data.corpora.librispeech prepare "$corpus_dir" "$data" --workers "$workers" \
+        --parts "${parts[@]}"
 fi
 if wanted 2; then
     echo "stage 2: train"
@@ -60,11 +58,7 @@ if wanted 5; then
 fi
 if wanted 6; then
     echo "stage 6: RESULTS.md"
-    {
-        echo "# Codes and phones: $tag on $test_part"
-        echo
-        [[ -z $smoke ]] || printf 'A few words, said alike by all: these figures mean nothing.\n\n'
-        cat "$run/phonemes.txt"
-    } > "$run/RESULTS.md.part"
+    results_head "Codes and phones: $tag on $test_part"
+    { echo; cat "$run/phonemes.txt"; } >> "$run/RESULTS.md.part"
     keep_results
 fi

@@ -14,6 +14,7 @@ import torch
 from tests.bigram import unigram_model
 from tests.small import small_model
 from tests.small_prior import small_integer_prior
+from tests.small_voices import small_voices
 from vqaudio import Codec, Codes, Prior, pretrained
 from vqaudio.cli import sample
 from vqaudio.files import atomic_write
@@ -55,6 +56,16 @@ def prompt(packaged, speech, tmp_path) -> str:
     codec = Codec.load(packaged / "speech64")
     codec.encode(speech[0][:11025], 22050).save(tmp_path / "prompt.vqc")
     return "prompt.vqc"
+
+
+@pytest.fixture
+def with_voices(packaged) -> Path:
+    """A codec whose decoder has to be told who speaks, beside its prior."""
+    codec = small_voices()
+    codec.save(packaged / "voices")
+    card = {"name": "voices-prior", "codec": Codec.load(packaged / "voices").fingerprint.hex()}
+    Prior(small_integer_prior(codec.model.codebook_size), card).save(packaged / "voices-prior")
+    return packaged / "voices"
 
 
 def files(folder: Path) -> list[str]:
@@ -262,3 +273,17 @@ def test_no_prior_is_waited_for_when_an_output_is_in_the_way(call, monkeypatch):
     monkeypatch.setattr("vqaudio.prior.Prior.load", lambda *_: os.abort())
     Path("sample-0001.wav").write_text("mine")
     assert call()[0] == 1
+
+
+def test_a_codec_with_voices_speaks_in_the_one_that_is_named(call, with_voices, tmp_path):
+    for name in ("anna", "cleo"):
+        arguments = ("-m", "voices", "-n", "1", "-o", name)
+        status, said = call(*arguments, "--speaker", name)
+        assert status == 0, said
+    codes = [Codes.load(tmp_path / name / "sample-0001.vqc") for name in ("anna", "cleo")]
+    assert torch.equal(codes[0].indices, codes[1].indices)
+    waves = [soundfile.read(tmp_path / name / "sample-0001.wav")[0] for name in ("anna", "cleo")]
+    assert not np.array_equal(*waves)
+    status, said = call("-m", "voices", "-n", "1", "-o", "nobody")
+    assert status == 1
+    assert "told a speaker" in said

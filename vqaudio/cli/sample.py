@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.vqc",
         help="codes of one channel to go on from: they come first in every sample",
     )
+    add("--speaker", metavar="NAME", help="of a model with voices, whose to speak in")
     add("-o", "--output", default=".", metavar="DIR", help="folder for the files (this one)")
     add("-d", "--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("-f", "--force", action="store_true", help="overwrite files that exist")
@@ -227,7 +228,7 @@ def _sample(
 def _write(options: argparse.Namespace, number: int, codec: "Codec", codes: "Codes") -> None:
     from vqaudio.audio import AudioWriter
 
-    wave, path = codec.decode(codes), _target(options, number, ".wav")
+    wave, path = codec.decode(codes, options.speaker), _target(options, number, ".wav")
     try:
         with (
             atomic_write(path, options.force) as stream,

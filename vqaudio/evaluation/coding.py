@@ -25,6 +25,7 @@ from vqaudio.codes import Codes, bits_per_code
 from vqaudio.errors import AudioError, VqaudioError
 from vqaudio.evaluation.metrics import SAMPLE_RATE, delay
 from vqaudio.evaluation.peers.coder import WHOLE_FILE, Coded, Coder
+from vqaudio.evaluation.waveform_clips import speaker_in
 
 ORIGINAL = "original"
 """Name of the folder of originals, which no codec may have."""
@@ -76,8 +77,8 @@ class CodecCoder:
 
     counted = WHOLE_FILE
 
-    def __init__(self, codec: Codec, name: str):
-        self.codec, self.name = codec, name
+    def __init__(self, codec: Codec, name: str, speaker: str | None = None):
+        self.codec, self.name, self.speaker = codec, name, speaker
         model = codec.model
         bits = bits_per_code(model.codebook_size)
         self.nominal: float | None = model.sample_rate / model.hop * bits
@@ -88,6 +89,11 @@ class CodecCoder:
     def version(self) -> str | None:
         return f"fingerprint {self.codec.fingerprint.hex()}, on {self.codec.device}"
 
+    def told(self, path: Path) -> "CodecCoder":
+        """For a clip of one of the speakers whom the codec has to be told: the folders of `path` say
+        of whom."""
+        return CodecCoder(self.codec, self.name, speaker_in(path, self.codec.speakers))
+
     def code(self, wave: np.ndarray) -> Coded:
         with TemporaryDirectory() as directory:
             path = Path(directory, "clip.vqc")
@@ -95,7 +101,7 @@ class CodecCoder:
             self.codec.encode(wave, SAMPLE_RATE).save(path)
             encoded = perf_counter()
             codes = Codes.load(path)
-            decoded = self.codec.decode(codes)[0].numpy()
+            decoded = self.codec.decode(codes, self.speaker)[0].numpy()
             end = perf_counter()
             usage = np.bincount(codes.indices.flatten().numpy(), minlength=codes.codebook_size)
             return Coded(decoded, path.stat().st_size, encoded - start, end - encoded, usage)
@@ -128,6 +134,8 @@ def code_all(
         _record(recordings / ORIGINAL / recording, original)
         for coder in coders:
             failed = []
+            if isinstance(coder, CodecCoder):
+                coder = coder.told(directory / path)
             try:
                 coded = coder.code(original)
                 start, decoded = place(original, coded.wave)

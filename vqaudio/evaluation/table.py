@@ -10,28 +10,33 @@ MAX_GROUPS = 4
 """Groups of clips that get a table of their own; the report has all."""
 
 
-def table(report: dict, width: int | None = None) -> str:
+def table(report: dict, width: int | None = None, speeds: bool = True) -> str:
     """A line a codec, means over clips, with 95 % intervals below; how the first compares with the
     others; then what needs saying.
 
     As many tables below each other as `width`, in characters, asks for; by default one. Groups of
-    clips, where there are a few, get tables too; how they compare is in the report.
+    clips, where there are a few, get tables too; how they compare is in the report. Without `speeds` the
+    same models and clips give the same table every time.
     """
     metrics, groups = report["metrics"], report["groups"]
-    lines = _lines(report["codecs"], metrics, width)
+    lines = _lines(report["codecs"], metrics, width, speeds)
     lines += _comparison(report["differences"], metrics, width)
     if len(groups) <= MAX_GROUPS:
         for group, codecs in groups.items():
             count = max(codec["clips_scored"] for codec in codecs.values())
-            lines += ["", f"{group}: {_clips(count)}", *_lines(codecs, metrics, width)]
+            lines += ["", f"{group}: {_clips(count)}", *_lines(codecs, metrics, width, speeds)]
     return "\n".join([*lines, "", *_notes(report)])
 
 
-def _lines(codecs: Mapping[str, dict], metrics: Mapping[str, dict], width: int | None) -> list[str]:
+def _lines(
+    codecs: Mapping[str, dict], metrics: Mapping[str, dict], width: int | None, speeds: bool
+) -> list[str]:
     head = ["codec", "bit/s", "nominal", *(metric["label"] for metric in metrics.values())]
     rows = [[*head, "codes used", "perplexity", "encode RTF", "decode RTF"]]
     for name, codec in codecs.items():
         rows += _rows(name, codec, metrics)
+    if not speeds:
+        rows = [row[:-2] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines: list[str] = []
     for columns in _fold(widths, width):

@@ -20,9 +20,11 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any], best: bool = False) -> Path:
         path = self.directory / f"step-{step:09d}.pt"
-        _write(state, path)
+        # The best first: a run that is killed between the two goes on from the step before, and comes to
+        # it again. The other way round it would know of a best that was never written.
         if best:
             _write(state, self.directory / "best.pt")
+        _write(state, path)
         for old in self.list()[: -self.keep]:
             old.unlink(missing_ok=True)
         return path

@@ -8,6 +8,7 @@ from vqaudio.data.chunks import CodeCorpus, whole_clips
 from vqaudio.errors import ModelError
 from vqaudio.models.code_model import CodeModel
 from vqaudio.models.integer import IntegerCodeModel
+from vqaudio.models.voices import Voice
 from vqaudio.sampling import sample
 
 CODES_AT_ONCE = 16_384
@@ -47,7 +48,11 @@ class HeldOutCodes:
         # The same random numbers each time, and none of those that training draws.
         generator = torch.Generator().manual_seed(0)
         codes = sample(prior, frames * (model.frame // model.hop), self.shown, generator=generator)
-        for i, wave in enumerate(model.decode(codes.to(self.codec.device))):
+        told = None
+        if model.voices is not None:  # no sample is anybody's: the first voice will do
+            told = Voice(torch.zeros(self.shown, dtype=torch.long), torch.zeros(self.shown))
+            told = Voice(*(value.to(self.codec.device) for value in told))
+        for i, wave in enumerate(model.decode(codes.to(self.codec.device), told)):
             writer.add_audio(f"sample/{i}", wave.clamp(-1, 1).cpu(), n, model.sample_rate)
 
 

@@ -7,7 +7,8 @@
 
 Downloading goes on where it stopped. Preparing makes OUT/<part>, or of all parts together OUT/<name>, a
 prepared corpus whose clips are whole, silences included, so that alignments of the recordings fit; the
-speaker is the folder of the reader. transcripts.tsv in it has the text of each clip.
+speaker is the folder of the reader. transcripts.tsv in it has the text of each clip. --audio leaves
+some of its clips as sound files too, to be listened to and judged.
 """
 
 import os
@@ -21,10 +22,12 @@ from vqaudio.data.corpora.preparing import (
     is_prepared,
     mark_prepared,
     told,
+    write_audio,
     write_corpus,
     write_transcripts,
 )
 from vqaudio.data.download import Remote, fetch
+from vqaudio.data.manifest import Corpus
 from vqaudio.errors import VqaudioError
 
 SERVER = "https://www.openslr.org/resources/12"
@@ -88,6 +91,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--md5sums", type=Path, help="a mirror's own md5sum.txt: digest, name of the archive"
     )
     making.add_argument("--name", help="of one corpus of all the parts")
+    making.add_argument(
+        "--audio",
+        action="store_true",
+        help="also up to 200 clips of each as FLAC: OUT/<part>-audio",
+    )
     options = parser.parse_args(arguments)
 
     def get() -> None:
@@ -102,6 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
             corpora = {options.name: options.parts}
         for name, parts in corpora.items():
             prepare(options.corpus_dir, parts, options.out / name, options.workers)
+            if options.audio:
+                write_audio(Corpus(options.out / name), options.out / f"{name}-audio")
 
     return told("librispeech", get if options.command == "download" else make)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from vqaudio.evaluation.table import MAX_GROUPS
 
 
-def prior_table(report: dict) -> str:
+def prior_table(report: dict, speeds: bool = True) -> str:
     """Bits per code, a line a model; files, a line a coding; samples, a line a source; notes."""
-    lines = [*_columns(_scores(report)), "", *_columns(_files(report)), ""]
+    lines = [*_columns(_scores(report)), "", *_columns(_files(report, speeds)), ""]
     return "\n".join([*lines, *_columns(_samples(report)), "", *_notes(report)])
 
 
@@ -28,7 +28,7 @@ def _scores(report: dict) -> Iterator[list[str]]:
         ]
 
 
-def _files(report: dict) -> Iterator[list[str]]:
+def _files(report: dict, speeds: bool) -> Iterator[list[str]]:
     yield [
         *("files", "bytes", "bit/s", "bits per code", "smaller", "95 %", "coder adds"),
         *("encode RTF", "decode RTF"),
@@ -42,8 +42,7 @@ def _files(report: dict) -> Iterator[list[str]]:
             _percent(told["saving"]["mean"]),
             _ends(told["saving"], 1, scale=100),
             _percent(told["overhead"], 2),
-            _number(told["encode_rtf"], 4),
-            _number(told["decode_rtf"], 4),
+            *((_number(told[rtf], 4) if speeds else "") for rtf in ("encode_rtf", "decode_rtf")),
         ]
 
 
