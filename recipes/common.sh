@@ -40,11 +40,18 @@ experiment() {
     echo "experiment=$name"
 }
 
+# TRAIN HELD_OUT: the codec of this run by `settings` and `overrides`, from two prepared corpora, and its
+# export.
+train_codec() {
+    # The inner quotes are for Hydra: a path may hold what its grammar takes for its own.
+    launch vqaudio.cli.train "data.train='$1'" "data.held_out='$2'" "output='$run'" \
+        "${settings[@]}" "${overrides[@]}"
+    python -m vqaudio.training.export "$run" "$run/model"
+}
 # OUTPUT CODES MODEL OVERRIDE...: a prior of the codes in CODES/train, which MODEL made, and its export.
 train_prior() {
     local output=$1 codes=$2 model=$3
     shift 3
-    # The inner quotes are for Hydra: a path may hold what its grammar takes for its own.
     launch vqaudio.cli.train --config-name train_prior "data.train='$codes/train'" \
         "data.held_out='$codes/held-out'" "data.codec='$model'" "output='$output'" "$@"
     # Not the last one: a prior learns a small corpus by heart, and then knows less of other speech.

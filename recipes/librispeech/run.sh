@@ -40,9 +40,7 @@ if wanted 1; then
 fi
 if wanted 2; then
     echo "stage 2: train the codec"
-    launch vqaudio.cli.train "data.train='$data/train-clean-460'" "data.held_out='$data/dev-clean'" \
-        "output='$run'" "${settings[@]}" "${overrides[@]}"
-    python -m vqaudio.training.export "$run" "$run/model"
+    train_codec "$data/train-clean-460" "$data/dev-clean"
 fi
 if wanted 3; then
     echo "stage 3: encode the corpus"

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 source "$here/../common.sh"
 
 corpus_dir= audio_dir= tag= decoder=feedforward workers=2 held_out_clips=.03 clips=4 voices=4 from=()
-exclude=() prior=() conversion=() waveform=() judging=()
+exclude=() prior=() conversion=() waveform=() judging=() sampling=()
 usage() {
     cat >&2 <<EOF
 usage: $0 [--corpus-dir DIR | --audio-dir DIR [--exclude FOLDER]...] [--stage N] [--stop-stage M]
@@ -27,19 +27,20 @@ settings=($(experiment $name "${overrides[@]}"))
 prior_settings=($(experiment vctk64-prior "${prior[@]}"))
 if [[ -n $smoke ]]; then
     serve_smoke vctk
-    workers=1 judging=(--jobs 1) held_out_clips=.25 clips=1 voices=2
+    workers=1 judging=(--jobs 1) sampling=(--samples 2 --seconds .5)
+    held_out_clips=.25 clips=1 voices=2
     from=(--url "$url/VCTK-Corpus-0.92.zip" --sha256 "$(cat "$data/served/sha256sum.txt")")
     settings+=("${smoke_codec[@]}" "model.encoder={widths: [4, 6, 8, 12, 16, 16], blocks: 1}")
     prior_settings+=("${smoke_prior[@]}")
     conversion=(--pairs 1 --target-seconds 5 --seconds 3 --stretches 6)
     waveform=(--seconds .2)
+    [[ $decoder == feedforward ]] || settings+=(
+        "model.decoder.network={width: 8, skip: 8, kernel: 2, dilations: [1, 2], cycles: 1}"
+        training.seconds_shown=0
+    )
 fi
 corpus_dir=${corpus_dir:-$data/download}
 run=$exp/${tag:-$name}
-train_codec() {
-    launch vqaudio.cli.train "$@" "data.train='$data/train'" "data.held_out='$data/held-out'" \
-        "output='$run'" "${settings[@]}" "${overrides[@]}"
-}
 # N: up to so many lines of what comes in, spread over it.
 spread() {
     awk -v n="$1" '{ line[NR] = $0 } END { if (n > NR) n = NR; for (i = 0; i < n; i++) print line[int(i * NR / n) + 1] }'
@@ -62,11 +63,11 @@ fi
 if wanted 2; then
     echo "stage 2: train the codec"
     if [[ $decoder == wavenet ]]; then
-        train_codec --config-name train_waveform
+        launch vqaudio.cli.train --config-name train_waveform "data.train='$data/train'" \
+            "data.held_out='$data/held-out'" "output='$run'" "${settings[@]}" "${overrides[@]}"
         python -m vqaudio.training.export_waveform "$run" "$run/model"
     else
-        train_codec
-        python -m vqaudio.training.export "$run" "$run/model"
+        train_codec "$data/train" "$data/held-out"
     fi
 fi
 if wanted 3 && [[ $decoder == feedforward ]]; then
@@ -110,7 +111,7 @@ if wanted 6; then
         vqaudio-evaluate -q "${judging[@]}" -m "$run/model" -m speech64 -p none -o "$run/scorecard.json" \
             "$data/held-out-audio"
         results_of "Reconstruction, beside the packaged codec of its rate" "$run/scorecard.json"
-        vqaudio-evaluate -q "${judging[@]}" -m "$run/model" --prior "$run/prior/model" \
+        vqaudio-evaluate -q "${judging[@]}" -m "$run/model" --prior "$run/prior/model" "${sampling[@]}" \
             --train-codes "$run/codes/train" -o "$run/prior-scorecard.json" "$data/held-out-audio"
         results_of "The prior" "$run/prior-scorecard.json"
         python -m vqaudio.cli.conversion "$data/train" -m "$run/model" -m speech64 \
