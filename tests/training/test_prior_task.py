@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from tests.small import small_model
 from tests.small_prior import FINGERPRINT, NETWORKS, K, every_network, write_codes
+from tests.small_voices import small_voices
 from tests.training.test_codec_task import same, start, stop_after
 from vqaudio.cli import train as cli
 from vqaudio.codec import Codec
@@ -147,8 +148,9 @@ def test_the_averaged_weights_are_judged(codes, tmp_path):
     assert score != bits_per_code(task.model, codes)
 
 
-def test_tensorboard_has_bits_and_the_sound_of_samples(corpus, tmp_path):
-    codec = Codec(small_model())
+@pytest.mark.parametrize("make_codec", [lambda: Codec(small_model()), small_voices])
+def test_tensorboard_has_bits_and_the_sound_of_samples(make_codec, tmp_path):
+    codec = make_codec()
     random = np.random.default_rng(0)
     rows = [random.integers(512, size=50) for _ in range(3)]
     codes = CodeCorpus(write_codes(tmp_path / "codes", rows, fingerprint=codec.fingerprint))
