@@ -8,19 +8,19 @@ here=$(cd "$(dirname "$0")" && pwd)
 source "$here/../common.sh"
 
 corpus_dir= tag=phonemes640 workers=2 alignments= server=()
-audio_dir= held_out_dir= transcripts= test_dir= heard_dir=
+audio_dir= held_out_dir= transcripts= test_dir= heard=
 train_part=train-clean-100 held_out_part=dev-clean test_part=test-clean
 usage() {
     cat >&2 <<EOF
 usage: $0 [--corpus-dir DIR] [--stage N] [--stop-stage M] [--tag NAME] [--nproc N] [--workers N]
           [--train-part PART] [--alignments PATH] [--smoke] [HYDRA_OVERRIDE...]
        $0 --audio-dir DIR [--held-out-dir DIR] [--transcripts FILE [--test-dir DIR]]
-          [--heard-dir DIR] [the rest as above]
+          [--heard FILE] [the rest as above]
 EOF
     exit 2
 }
 read_options "corpus-dir stage stop-stage tag nproc workers train-part alignments audio-dir \
-held-out-dir transcripts test-dir heard-dir" "" "$@"
+held-out-dir transcripts test-dir heard" "" "$@"
 settings=($(experiment phonemes640 "${overrides[@]}"))
 if [[ -n $smoke ]]; then
     serve_smoke librispeech
@@ -33,14 +33,14 @@ parts=("$train_part" "$held_out_part" "$test_part")
 train=$data/$train_part held_out=$data/$held_out_part tests=("$test_part")
 if [[ -n $audio_dir ]]; then
     train=$data/train held_out=$data/held-out
-    tests=(${transcripts:+transcribed} ${heard_dir:+heard})
+    tests=(${transcripts:+transcribed} ${heard:+heard})
     [[ ${#tests[@]} -gt 0 ]] || usage
 fi
 # What says which run it is, for the results.
 given=(
     ${smoke:+--smoke} ${audio_dir:+--audio-dir "$audio_dir"} ${held_out_dir:+--held-out-dir "$held_out_dir"}
     ${transcripts:+--transcripts "$transcripts"} ${test_dir:+--test-dir "$test_dir"}
-    ${heard_dir:+--heard-dir "$heard_dir"} "${overrides[@]}"
+    ${heard:+--heard "$heard"} "${overrides[@]}"
 )
 
 if wanted 0 && [[ -z $audio_dir ]]; then
@@ -57,8 +57,8 @@ if wanted 1; then
             ${held_out_dir:+--held-out-dir "$held_out_dir"}
         [[ -z $transcripts ]] || python -m vqaudio.data.corpora.transcribed \
             "${test_dir:-$audio_dir}" "$data/transcribed" --workers "$workers" --transcripts "$transcripts"
-        [[ -z $heard_dir ]] || python -m vqaudio.data.corpora.transcribed \
-            "$heard_dir" "$data/heard" --workers "$workers"
+        [[ -z $heard ]] || python -m vqaudio.data.corpora.transcribed \
+            "$(dirname "$heard")" "$data/heard" --workers "$workers" --transcripts "$heard" --all
     fi
 fi
 if wanted 2; then

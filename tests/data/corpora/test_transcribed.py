@@ -36,7 +36,7 @@ def lines(path, rows):
 def test_english_clips_with_a_text_come_whole(tree, tmp_path, monkeypatch):
     texts = [
         {"path": "audio/a/one.opus", "text": "HALLO", "language": "de"},
-        {"path": "audio/b/two.x.flac", "text": "THE GIRL\tWHO  CAME", "language": "en"},
+        {"path": "audio/b/two.x.flac", "text": "THE GIRL\tWHO  CAME", "speaker": "eve"},
         {"path": "audio/b/three.wav", "seconds": 1.0},
         {"path": "elsewhere/four.wav", "text": "NOT HERE"},
     ]
@@ -44,7 +44,7 @@ def test_english_clips_with_a_text_come_whole(tree, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("audio", "out", "--transcripts", file.name) == 0
     (clip,) = Corpus(tmp_path / "out").clips
-    assert (clip.id, clip.speaker, clip.num_samples) == ("b/two.x", "b", 48000)  # not trimmed
+    assert (clip.id, clip.speaker, clip.num_samples) == ("b/two.x", "eve", 48000)  # not trimmed
     assert read_transcripts(tmp_path / "out" / "transcripts.tsv") == {
         "b/two.x": "THE GIRL WHO CAME"
     }
@@ -55,15 +55,19 @@ def test_texts_in_a_table(tree, tmp_path, capsys):
     assert run(tree, tmp_path / "out", "--transcripts", tmp_path / "texts.tsv") == 0
     known = read_transcripts(tmp_path / "out" / "transcripts.tsv")
     assert known == {"a/one": "ONE", "b/two.x": "TWO"}
+    assert [clip.speaker for clip in Corpus(tmp_path / "out").clips] == ["a", "b"]
     assert run(tree, tmp_path / "out", "--transcripts", tmp_path / "texts.tsv") == 0
     assert "prepared already" in capsys.readouterr().out
-    assert run(tree, tmp_path / "out") == 1  # from something else
+    again = run(tree, tmp_path / "out", "--transcripts", tmp_path / "texts.tsv", "--all")
+    assert again == 1  # from something else
 
 
-def test_all_clips_without_texts(tree, tmp_path):
-    assert run(tree, tmp_path / "out") == 0
-    assert {clip.id for clip in Corpus(tmp_path / "out").clips} == {"a/one", "b/two.x", "b/three"}
-    assert not (tmp_path / "out" / "transcripts.tsv").exists()
+def test_clips_without_texts_too(tree, tmp_path):
+    rows = [{"path": "audio/a/one.flac"}, {"path": "audio/b/three.wav", "text": "THREE"}]
+    file = lines(tmp_path / "texts.jsonl", rows)
+    assert run(tree, tmp_path / "out", "--transcripts", file, "--all") == 0
+    assert {clip.id for clip in Corpus(tmp_path / "out").clips} == {"a/one", "b/three"}
+    assert read_transcripts(tmp_path / "out" / "transcripts.tsv") == {"b/three": "THREE"}
 
 
 def test_mistakes_are_told_in_a_line(tree, tmp_path, capsys):
@@ -73,7 +77,7 @@ def test_mistakes_are_told_in_a_line(tree, tmp_path, capsys):
         ("pathless.jsonl", '{"text": "A"}', "line 1"),
         ("number.jsonl", "7", "line 1"),
         ("narrow.tsv", "a\tA\nb", "line 2"),
-        ("other.jsonl", json.dumps(good[0]), "no clip has a text"),
+        ("other.jsonl", json.dumps(good[0]), "tells of no clip there"),
     ):
         (tmp_path / name).write_text(text + "\n")
         assert run(tree, tmp_path / "out", "--transcripts", tmp_path / name) == 1
