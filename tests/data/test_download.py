@@ -180,8 +180,9 @@ def test_nothing_of_a_zip_file_is_written_if_a_member_wants_out(tmp_path, name, 
     assert not (tmp_path / "escaped").exists()
 
 
-def test_a_link_in_the_way_of_a_zip_file_is_not_followed(tmp_path):
-    path = zip_archive(tmp_path / "a.zip", [("x/y", b"new")])
+@pytest.mark.parametrize("name", ["x/y", "x/y/z", "x/y/"])
+def test_a_link_in_the_way_of_a_zip_file_is_not_followed(name, tmp_path):
+    path = zip_archive(tmp_path / "a.zip", [(name, b"")])
     (tmp_path / "out").mkdir()
     (tmp_path / "else").mkdir()
     (tmp_path / "out/x").symlink_to(tmp_path / "else")

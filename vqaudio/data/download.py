@@ -163,12 +163,12 @@ def _unzip(archive: Path, folder: Path) -> None:
             _check_member(member)
         for member in _bar(members, archive):
             target = folder / member.filename
-            if member.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.parent.resolve().is_relative_to(folder.resolve()):
+            parent = target if member.is_dir() else target.parent
+            if not parent.resolve().is_relative_to(folder.resolve()):
                 raise zipfile.BadZipFile(f"{member.filename} is behind a link that is in the way")
+            parent.mkdir(parents=True, exist_ok=True)
+            if member.is_dir():
+                continue
             target.unlink(missing_ok=True)  # never written through a link
             with source.open(member) as data, target.open("wb") as stream:
                 shutil.copyfileobj(data, stream, BLOCK)
