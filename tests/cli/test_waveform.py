@@ -9,6 +9,7 @@ from tests.conftest import SPEECH
 from tests.small_waveform import SPEAKERS, small_model
 from vqaudio import modelfiles
 from vqaudio.cli import waveform as cli
+from vqaudio.evaluation.metrics import METRICS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,10 @@ def run(model, *arguments):
 def test_real_clips_are_judged_and_drawn(model_folder, tree, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     monkeypatch.chdir(tree.parent)
-    assert run(model_folder, tree.name, "-o", out, "--draw", 1, "--seconds", 0.1) == 0
+    fast = {"si_sdr": METRICS["si_sdr"]}
+    monkeypatch.setattr("vqaudio.evaluation.waveform_clips.METRICS", fast)
+    arguments = ("-o", out, "--draw", 1, "--seconds", 0.1, "--judge")
+    assert run(model_folder, tree.name, *arguments) == 0
     told = json.loads((out / "report.json").read_text())
     assert [clip["speaker"] for clip in told["clips"]] == SPEAKERS
     assert [clip["samples"] for clip in told["clips"]] == [1600, 1600]
@@ -46,6 +50,7 @@ def test_real_clips_are_judged_and_drawn(model_folder, tree, tmp_path, monkeypat
     assert told["all"]["bits"] == pytest.approx(sum(c["bits"] for c in told["clips"]) / 2)
     assert f"{told['all']['bits_shuffled']:.3f}" in capsys.readouterr().out
     first = "1455/1455-134435-0000"
+    assert told["scores"][first]["si_sdr"] < 10
     assert {p.relative_to(out).as_posix() for p in out.rglob("*.wav")} == {
         f"{first}.original.wav",
         f"{first}.decoded.wav",

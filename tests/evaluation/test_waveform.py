@@ -1,10 +1,20 @@
 """Recordings through the paper's decoder: whose voice, what is drawn, and what samples cost."""
 
+import pytest
 import torch
 
 from tests.small_waveform import SPEAKERS, small_model
+from vqaudio.errors import ModelError
+from vqaudio.evaluation.metrics import METRICS
 from vqaudio.evaluation.waveform_bits import SampleBits, sample_bits, together
-from vqaudio.evaluation.waveform_clips import bits_of, draw, encode, read_clip, speaker_in
+from vqaudio.evaluation.waveform_clips import (
+    bits_of,
+    draw,
+    encode,
+    read_clip,
+    score,
+    speaker_in,
+)
 from vqaudio.evaluation.waveform_report import Drawing, Judged, report, table
 from vqaudio.level import TARGET_LEVEL, LevelMeter
 
@@ -96,6 +106,18 @@ def test_progress_is_of_all_clips(speech):
     assert seen == [(0.01, 0.03), (0.03, 0.03)]
 
 
+def test_what_is_drawn_is_judged_as_loud_as_recorded(speech, monkeypatch):
+    fast = {name: METRICS[name] for name in ("si_sdr", "mel_distance")}
+    monkeypatch.setattr("vqaudio.evaluation.waveform_clips.METRICS", fast)
+    wave = speech[0][16000:32000]
+    clip = encode(small_model(), 3 * wave, 3.0, SPEAKERS, "1455")
+    scores = score(clip, wave, 16000)
+    assert scores["si_sdr"] > 90
+    assert scores["mel_distance"] < 0.01
+    with pytest.raises(ModelError, match="8000 Hz"):
+        score(clip, wave, 8000)
+
+
 def test_the_table_has_every_clip_and_their_mean():
     card = {"name": "small", "fingerprint": "ab", "training": {"steps": 7}}
     clips = [
@@ -109,6 +131,8 @@ def test_the_table_has_every_clip_and_their_mean():
     assert "| a | her | 1.00 | 2.000 | 3.000 | 4.000 |" in told
     assert "| all 2 |  | 4.00 | 5.000 | 6.000 | 7.000 |" in told
     assert "2.50 s a second, up to 2 clips at a time, on cpu, 1 thread" in told
+    judged = report(card, clips, None, {"b": {"pesq_wb": 1.234, "wer": float("nan")}})
+    assert "| drawn | PESQ-WB | WER % |\n|---|---:|---:|\n| b | 1.23 | - |" in table(judged)
     many = table(report(card, clips * 20, None))
     assert "drawn" not in many
     assert sum(line.startswith("| ") for line in many.splitlines()) == 22  # head, 20 clips, all

@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="draw the samples of the first N recordings alone (all; it takes longest)",
     )
+    add("--judge", action="store_true", help="measure what is drawn as vqaudio-evaluate does")
     add(
         "-t",
         "--temperature",
@@ -106,8 +107,8 @@ def _run(options: argparse.Namespace) -> int:
         return 1
     os.makedirs(options.output, exist_ok=True)
     judged = _judge(options, model, card["speakers"], clips)
-    drawing = _draw(options, model, clips)
-    values = report(card, judged, drawing)
+    scores, drawing = _draw(options, model, clips)
+    values = report(card, judged, drawing, scores)
     values |= {"seed": options.seed, "temperature": options.temperature}
     with atomic_write(_report(options), options.force) as stream:
         stream.write((json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
@@ -174,32 +175,36 @@ def _code(
 
 def _draw(
     options: argparse.Namespace, model: "WaveformVQVAE", clips: dict[str, "Clip"]
-) -> "Drawing | None":
-    """Write what was coded and what is drawn from the codes, each as soon as it is there."""
+) -> "tuple[dict[str, dict[str, float]], Drawing | None]":
+    """Write what was coded and what is drawn from the codes, each as soon as it is there; what the
+    metrics say, by name of the clip, and how long drawing took."""
     import torch
 
     from vqaudio.audio import write
-    from vqaudio.evaluation.waveform_clips import draw
+    from vqaudio.evaluation.waveform_clips import draw, score
     from vqaudio.evaluation.waveform_report import Drawing
 
     names = list(clips)[: options.draw]
     if not names:
-        return None
+        return {}, None
     chosen = [clips[name] for name in names]
     with common.bar("samples", options) as progress:
-        started, elapsed = time.perf_counter(), 0.0
+        scores, elapsed, started = {}, 0.0, time.perf_counter()
         drawn = draw(model, chosen, options.seed, options.temperature, options.rows, progress)
         for number, wave in drawn:
-            elapsed = time.perf_counter() - started
+            elapsed += time.perf_counter() - started
             name, clip = names[number], chosen[number]
+            if options.judge:
+                scores[name] = score(clip, wave, model.sample_rate)
             for kind, sound in zip(_KINDS, (clip.wave / clip.gain, wave), strict=True):
                 path = _wave(options, name, kind)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 write(path, sound, model.sample_rate, options.force)
+            started = time.perf_counter()
     seconds = sum(len(clip.wave) for clip in chosen) / model.sample_rate
     rows = min(options.rows, len(chosen))
     device = model.quantizer.codebook.device.type
-    return Drawing(seconds, elapsed, rows, device, torch.get_num_threads())
+    return scores, Drawing(seconds, elapsed, rows, device, torch.get_num_threads())
 
 
 def _judge(

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from vqaudio import audio
 from vqaudio.errors import AudioError, ModelError
+from vqaudio.evaluation.metrics import METRICS, SAMPLE_RATE
 from vqaudio.evaluation.waveform_bits import SampleBits, sample_bits
 from vqaudio.level import LevelMeter, gain_for
 from vqaudio.models.waveform_vqvae import WaveformVQVAE
@@ -75,6 +76,18 @@ def encode(
 def bits_of(model: WaveformVQVAE, clip: Clip, seed: int) -> SampleBits:
     vectors = model.quantizer.lookup(clip.indices)
     return sample_bits(model, clip.wave.to(vectors.device), vectors, clip.speaker, seed)
+
+
+def score(clip: Clip, drawn: Tensor, sample_rate: int) -> dict[str, float]:
+    """What the metrics that are installed say of `drawn`, float32 [T], beside the recording; nan where
+    one is not defined. Raises ModelError for a model of another rate than theirs."""
+    if sample_rate != SAMPLE_RATE:
+        raise ModelError(
+            f"what is drawn at {sample_rate} Hz cannot be judged: {SAMPLE_RATE} Hz can"
+        )
+    original, drawn = (clip.wave / clip.gain).numpy(), drawn.numpy()
+    present = {name: metric for name, metric in METRICS.items() if metric.missing() is None}
+    return {name: metric.score(original, drawn)[0] for name, metric in present.items()}
 
 
 @torch.inference_mode()

@@ -1,7 +1,10 @@
 """What the paper's decoder costs and how long it takes, as JSON values and as a table."""
 
+from collections.abc import Mapping
+from math import isnan
 from typing import NamedTuple
 
+from vqaudio.evaluation.metrics import METRICS
 from vqaudio.evaluation.waveform_bits import SampleBits, together
 
 MOST_ROWS = 20
@@ -28,8 +31,13 @@ class Drawing(NamedTuple):
     threads: int
 
 
-def report(card: dict, clips: list[Judged], drawing: Drawing | None) -> dict:
-    """clips: at least one."""
+def report(
+    card: dict,
+    clips: list[Judged],
+    drawing: Drawing | None,
+    scores: Mapping[str, Mapping[str, float]] = {},
+) -> dict:
+    """clips: at least one; scores: by path, what the metrics say of those that were judged."""
     training = card.get("training", {})
     return {
         "model": {
@@ -47,6 +55,7 @@ def report(card: dict, clips: list[Judged], drawing: Drawing | None) -> dict:
             "seconds": sum(clip.seconds for clip in clips),
             **together(clip.bits for clip in clips).per_sample(),
         },
+        "scores": {path: _known(judged) for path, judged in scores.items()},
         "drawing": drawing
         and {
             **drawing._asdict(),
@@ -71,6 +80,8 @@ def table(values: dict) -> str:
         "",
         f"{model['name']}: {model['steps']} steps, {model['hours_of_audio_heard']} h heard",
     ]
+    if values["scores"]:
+        lines += ["", *_scores(values["scores"])]
     if drawing := values["drawing"]:
         lines.append(
             f"{drawing['seconds']:.2f} s of sound drawn in {drawing['elapsed']:.1f} s, "
@@ -79,6 +90,23 @@ def table(values: dict) -> str:
             + ("s" if drawing["threads"] > 1 else "")
         )
     return "\n".join(lines)
+
+
+def _known(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: None if isnan(score) else score for name, score in scores.items()}
+
+
+def _scores(scores: dict[str, dict[str, float | None]]) -> list[str]:
+    metrics = list(next(iter(scores.values())))
+    rows = [["drawn", *(METRICS[name].label for name in metrics)]]
+    for path, judged in scores.items():
+        told = zip(metrics, judged.values(), strict=True)
+        cells = (
+            "-" if score is None else f"{score:.{METRICS[name].digits}f}" for name, score in told
+        )
+        rows.append([path, *cells])
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return [lines[0], "|---" + "|---:" * len(metrics) + "|", *lines[1:]]
 
 
 def _row(name: str, speaker: str, values: dict) -> list[str]:
