@@ -6,12 +6,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300
-"""Seconds that a stage may take on a busy machine until it is given up."""
+"""Seconds without a word, on a busy machine, until a run is given up."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,25 @@ class Place:
 
     def kill_in(self, stage: int, *arguments: str) -> None:
         """Start the recipe, and kill it and all of its children once the sign of the stage appears."""
-        sign = self.recipe.killed_at[stage]
-        process, told = self.start(*arguments), len(self.log())
-        deadline = time.monotonic() + PATIENCE
-        while not any(path.exists() for path in (self.data / sign, self.run / sign)):
-            assert process.poll() is None, f"ended before stage {stage}:\n{self.log()[told:]}"
-            assert time.monotonic() < deadline, f"no {sign}:\n{self.log()[told:]}"
-            time.sleep(0.005)
-        os.killpg(process.pid, signal.SIGKILL)
+        process, before = self.start(*arguments), len(self.log())
+        try:
+            self._await(self.recipe.killed_at[stage], process)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-        assert f"stage {stage}:" in self.log()[told:]
-        assert f"stage {stage + 1}:" not in self.log()[told:]
+        told = self.log()[before:]
+        assert f"stage {stage}:" in told
+        assert f"stage {stage + 1}:" not in told
+
+    def _await(self, sign: str, process: subprocess.Popen) -> None:
+        told, since = self.log(), time.monotonic()
+        while not any(path.exists() for path in (self.data / sign, self.run / sign)):
+            assert process.poll() is None, f"ended without {sign}:\n{self.log()}"
+            assert time.monotonic() < since + PATIENCE, f"no {sign}:\n{self.log()}"
+            time.sleep(0.005)
+            if len(now := self.log()) > len(told):
+                told, since = now, time.monotonic()
 
     def results(self) -> dict[str, bytes | str]:
         """Of a card the fingerprint of its model, of any other file its bytes."""
