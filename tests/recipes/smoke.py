@@ -78,7 +78,7 @@ class Place:
         while not any(path.exists() for path in (self.data / sign, self.run / sign)):
             assert process.poll() is None, f"ended without {sign}:\n{self.log()}"
             assert time.monotonic() < since + PATIENCE, f"no {sign}:\n{self.log()}"
-            time.sleep(0.005)
+            time.sleep(0.02)
             if len(now := self.log()) > len(told):
                 told, since = now, time.monotonic()
 
