@@ -3,11 +3,10 @@
 #   recipes/folder/run.sh --audio-dir DIR [options] [Hydra overrides for stage 1, e.g. model=speech128]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-# In a checkout that tools/demo or tools/test has set up, its programs; else those in PATH.
-[[ -d $here/../../.venv/bin ]] && PATH="$here/../../.venv/bin:$PATH"
+source "$here/../common.sh"
 
-stage=0 stop_stage=7 audio_dir= held_out_dir= tag=mine nproc=1 copies=1 about= prior_about= install=
-prior=() integer=()
+stop_stage=7 audio_dir= held_out_dir= tag=mine copies=1 about= prior_about= install=
+settings=() prior=() integer=()
 usage() {
     cat >&2 <<EOF
 usage: $0 --audio-dir DIR [--held-out-dir DIR] [--stage N] [--stop-stage M] [--tag NAME]
@@ -16,41 +15,11 @@ usage: $0 --audio-dir DIR [--held-out-dir DIR] [--stage N] [--stop-stage M] [--t
 EOF
     exit 2
 }
-while [[ $# -gt 0 && $1 == --* ]]; do
-    [[ $# -ge 2 ]] || usage
-    case $1 in
-        --stage) stage=$2 ;;
-        --stop-stage) stop_stage=$2 ;;
-        --audio-dir) audio_dir=$2 ;;
-        --held-out-dir) held_out_dir=$2 ;;
-        --tag) tag=$2 ;;
-        --nproc) nproc=$2 ;;
-        --copies) copies=$2 ;;
-        --prior) prior+=("$2") ;;
-        --integer) integer+=("$2") ;;
-        --about) about=$2 ;;
-        --prior-about) prior_about=$2 ;;
-        --install) install=$2 ;;
-        *) usage ;;
-    esac
-    shift 2
-done
-data=${VQAUDIO_DATA:-$here/data} run=${VQAUDIO_EXP:-$here/exp}/$tag
+read_options "audio-dir held-out-dir stage stop-stage tag nproc copies about prior-about install" \
+    "prior integer" "$@"
+[[ -z $smoke ]] || usage
+run=$exp/$tag
 
-wanted() { [[ $stage -le $1 && $1 -le $stop_stage ]]; }
-# Several processes only where asked for: one needs no process group.
-launch() { if [[ $nproc -gt 1 ]]; then torchrun --nproc-per-node "$nproc" -m "$@"; else python -m "$@"; fi; }
-
-# OUTPUT OVERRIDE...: one training of a prior on this run's codes, and the model that comes of it.
-train_prior() {
-    local output=$1
-    shift
-    launch vqaudio.cli.train --config-name train_prior "data.train='$run/codes/train'" \
-        "data.held_out='$run/codes/held-out'" "data.codec='$run/model'" "output='$output'" "$@"
-    # Not the last one: a prior learns a small corpus by heart, and then knows less of other speech.
-    python -m vqaudio.training.export_prior "$output" "$output/model" \
-        --checkpoint "$output/checkpoints/best.pt"
-}
 # FOLDER NAME: into the package itself, where its name finds it.
 into_package() {
     local pretrained
@@ -67,10 +36,7 @@ if wanted 0; then
 fi
 if wanted 1; then
     echo "stage 1: train"
-    # The inner quotes are for Hydra: a path may hold what its grammar takes for its own.
-    launch vqaudio.cli.train "data.train='$data/train'" "data.held_out='$data/held-out'" \
-        "output='$run'" "$@"
-    python -m vqaudio.training.export "$run" "$run/model"
+    train_codec "$data/train" "$data/held-out"
 fi
 if wanted 2; then
     echo "stage 2: encode the corpus"
@@ -95,11 +61,11 @@ if wanted 4; then
 fi
 if wanted 5; then
     echo "stage 5: train a prior on the codes"
-    train_prior "$run/prior-float" "${prior[@]}"
+    train_prior "$run/prior-float" "$run/codes" "$run/model" "${prior[@]}"
 fi
 if wanted 6; then
     echo "stage 6: train it on in integers"
-    train_prior "$run/prior-integer" training=prior_integer \
+    train_prior "$run/prior-integer" "$run/codes" "$run/model" training=prior_integer \
         "initial='$run/prior-float/model'" "${integer[@]}"
 fi
 if wanted 7; then
