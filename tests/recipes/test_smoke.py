@@ -54,7 +54,7 @@ RECIPES = [
         results=(
             CARD,
             PRIOR,
-            "converted/as-s5/p225/p225_002_mic1.decoded.wav",
+            "converted/as-p227/p225/p225_001_mic1.decoded.wav",
             "RESULTS.md",
         ),
     ),
