@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +11,8 @@ from tests.conftest import SPEECH
 from vqaudio import audio, pretrained
 from vqaudio.codec import load_codec
 from vqaudio.codes import Codes
-from vqaudio.evaluation.metrics import estoi, pesq_wb
+from vqaudio.evaluation.metrics import METRICS, estoi, pesq_wb
+from vqaudio.evaluation.metrics.speaker import embedding
 from vqaudio.prior import load_prior
 
 RATES = {"speech64": 2300, "speech128": 1175}
@@ -69,6 +71,44 @@ def test_rate_and_quality_on_speakers_it_never_heard(codec, tmp_path):
     measured = pesq, intelligibility, len(used) / 512
     floors = FLOORS[codec.card["name"]]
     assert all(value > floor for value, floor in zip(measured, floors, strict=True)), measured
+
+
+@pytest.fixture(scope="module")
+def voices():
+    torch.set_num_threads(2)
+    return load_codec("voices64", "cpu")
+
+
+def test_the_card_of_voices_names_them_and_their_licences(voices):
+    assert len(voices.speakers) == 210
+    assert all(source["licence"] for source in voices.card["data"]["sources"])
+    assert voices.card["training"]["steps"] > 0
+    folder = pretrained.find("voices64")
+    assert (folder / "model.safetensors").stat().st_size <= 16 * 2**20
+    assert voices.card["fingerprint"] == voices.fingerprint.hex()
+
+
+@pytest.mark.skipif(METRICS["speaker"].missing() is not None, reason="Resemblyzer is not installed")
+def test_converted_speech_is_nearer_to_whom_it_was_made_to_be(voices):
+    """Of two speakers it never heard, in four voices: to each other's, all four apart."""
+    targets = ["librispeech/26", "librispeech/19", "kerstin/kerstin", "festvox-ru/nsh_m"]
+    for path in sorted(SPEECH.glob("*.flac")):
+        wave, rate = audio.read(path)
+        source = embedding(wave[0].numpy())
+        codes = voices.encode(wave[:, : 6 * rate], rate)
+        said = [embedding(voices.decode(codes, name)[0].numpy()) for name in targets]
+        likeness = np.array(said) @ source
+        assert likeness.max() < 0.8, likeness  # what speech64 restores is at .9
+        among = np.array(said) @ np.array(said).T
+        assert among[np.triu_indices(4, 1)].max() < 0.8
+
+
+def test_words_survive_conversion(voices):
+    """By what a measure of intelligibility hears once the pitch is the source's own."""
+    wave, rate = audio.read(SPEECH / "1455-134435-0000.flac")
+    codes = voices.encode(wave, rate)
+    said = voices.decode(codes, "librispeech/26", semitones=0)
+    assert estoi(wave[0].numpy(), said[0].numpy()) > 0.55
 
 
 @pytest.mark.parametrize("name", sorted(BITS))
