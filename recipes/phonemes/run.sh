@@ -8,19 +8,19 @@ here=$(cd "$(dirname "$0")" && pwd)
 source "$here/../common.sh"
 
 corpus_dir= tag=phonemes640 workers=2 alignments= server=()
-audio_dir= held_out_dir= transcripts= test_dir= heard=
+audio_dir= held_out_dir= held_out_clips= transcripts= test_dir= heard= exclude=()
 train_part=train-clean-100 held_out_part=dev-clean test_part=test-clean
 usage() {
     cat >&2 <<EOF
 usage: $0 [--corpus-dir DIR] [--stage N] [--stop-stage M] [--tag NAME] [--nproc N] [--workers N]
           [--train-part PART] [--alignments PATH] [--smoke] [HYDRA_OVERRIDE...]
-       $0 --audio-dir DIR [--held-out-dir DIR] [--transcripts FILE [--test-dir DIR]]
-          [--heard FILE] [the rest as above]
+       $0 --audio-dir DIR [--held-out-dir DIR | --held-out-clips SHARE] [--exclude FOLDER]...
+          [--transcripts FILE [--test-dir DIR]] [--heard FILE] [the rest as above]
 EOF
     exit 2
 }
 read_options "corpus-dir stage stop-stage tag nproc workers train-part alignments audio-dir \
-held-out-dir transcripts test-dir heard" "" "$@"
+held-out-dir held-out-clips transcripts test-dir heard" "exclude" "$@"
 settings=($(experiment phonemes640 "${overrides[@]}"))
 if [[ -n $smoke ]]; then
     serve_smoke librispeech
@@ -36,12 +36,17 @@ if [[ -n $audio_dir ]]; then
     tests=(${transcripts:+transcribed} ${heard:+heard})
     [[ ${#tests[@]} -gt 0 ]] || usage
 fi
+sides=(
+    ${held_out_dir:+--held-out-dir "$held_out_dir"} ${held_out_clips:+--held-out-clips "$held_out_clips"}
+)
 # What says which run it is, for the results.
 given=(
-    ${smoke:+--smoke} ${audio_dir:+--audio-dir "$audio_dir"} ${held_out_dir:+--held-out-dir "$held_out_dir"}
+    ${smoke:+--smoke} ${audio_dir:+--audio-dir "$audio_dir"} "${sides[@]}"
     ${transcripts:+--transcripts "$transcripts"} ${test_dir:+--test-dir "$test_dir"}
-    ${heard:+--heard "$heard"} "${overrides[@]}"
+    ${heard:+--heard "$heard"}
 )
+for folder in "${exclude[@]}"; do given+=(--exclude "$folder"); done
+given+=("${overrides[@]}")
 
 if wanted 0 && [[ -z $audio_dir ]]; then
     echo "stage 0: download ${parts[*]}"
@@ -54,7 +59,7 @@ if wanted 1; then
             --parts "${parts[@]}"
     else
         python -m vqaudio.data.corpora.folder "$audio_dir" "$data" --workers "$workers" \
-            ${held_out_dir:+--held-out-dir "$held_out_dir"}
+            "${sides[@]}" ${exclude:+--exclude "${exclude[@]}"}
         [[ -z $transcripts ]] || python -m vqaudio.data.corpora.transcribed \
             "${test_dir:-$audio_dir}" "$data/transcribed" --workers "$workers" --transcripts "$transcripts"
         [[ -z $heard ]] || python -m vqaudio.data.corpora.transcribed \
