@@ -46,9 +46,9 @@ def test_figures_are_those_of_the_averaged_weights(run):
     assert figures["norm_e"] == pytest.approx(e.norm(dim=-1).mean().item())
     distortion = (z - e).square().sum(-1).mean().item()
     assert figures["distortion"] == pytest.approx(distortion)
-    assert figures["relative_distortion"] == pytest.approx(
-        distortion / z.square().sum(-1).mean().item()
-    )
+    variance = z.var(dim=0, correction=0).sum().item()
+    assert figures["spread"] == pytest.approx(variance**0.5)
+    assert figures["relative_distortion"] == pytest.approx(distortion / variance)
     waves = [wave for wave, _ in clips]
     mel = [task.mel(one.wave, wave[None]).item() for one, wave in zip(found, waves, strict=True)]
     assert figures["mel"] == pytest.approx(sum(mel) / len(mel))

@@ -42,8 +42,9 @@ def measure(run: Path) -> dict[str, Any]:
     flips: share of their codes that change between two evaluations, the mean of those in the second
     half of the run; bits: a code, by the frequencies of the codes (log2 of the perplexity), or the
     KL divergence of a Gaussian;
-    norm_z, norm_e, distortion: means of ||z_e||, ||e|| and ||z_e - e||^2, relative_distortion: the
-    last divided by the mean of ||z_e||^2.
+    norm_z, norm_e, distortion: means of ||z_e||, ||e|| and ||z_e - e||^2; spread: how far z_e is from
+    its mean, root mean square; relative_distortion: the distortion divided by the square of that,
+    which is what a single code would leave.
     Raises ModelError if the run has no checkpoint or is none of an ablation.
     """
     state, config = load_state(run, None), run_config(run)
@@ -95,8 +96,8 @@ def _through(
 
 @torch.inference_mode()
 def _figures(model: VQVAE, vectors: Vectors) -> dict[str, float | None]:
-    used, apart = ("codes_used", "perplexity", "bits"), ("distortion", "relative_distortion")
-    figures = dict.fromkeys((*used, "norm_z", "norm_e", *apart))
+    used, norms = ("codes_used", "perplexity", "bits"), ("norm_z", "norm_e", "spread")
+    figures = dict.fromkeys((*used, *norms, "distortion", "relative_distortion"))
     if len(vectors.codes):
         counts = torch.bincount(vectors.codes, minlength=model.codebook_size)
         figures["codes_used"] = (counts > 0).float().mean().item()
@@ -108,8 +109,9 @@ def _figures(model: VQVAE, vectors: Vectors) -> dict[str, float | None]:
         z, e = vectors.z, vectors.e
         distortion = (z - e).square().sum(-1).mean().item()
         figures["norm_z"], figures["norm_e"] = (v.norm(dim=-1).mean().item() for v in (z, e))
-        figures["distortion"] = distortion
-        figures["relative_distortion"] = distortion / z.square().sum(-1).mean().item()
+        variance = (z - z.mean(0)).square().sum(-1).mean().item()
+        figures["spread"], figures["distortion"] = variance**0.5, distortion
+        figures["relative_distortion"] = distortion / variance
     return figures
 
 
@@ -123,8 +125,9 @@ COLUMNS = {
     "bits a code": ("bits", 1, 2),
     "‖z_e‖": ("norm_z", 1, 2),
     "‖e‖": ("norm_e", 1, 2),
-    "‖z_e - e‖²": ("distortion", 1, 2),
-    "of ‖z_e‖² %": ("relative_distortion", 100, 0),
+    "spread of z_e": ("spread", 1, 3),
+    "‖z_e - e‖²": ("distortion", 1, 4),
+    "of spread² %": ("relative_distortion", 100, 0),
     "flips %": ("flips", 100, 0),
 }
 """Of the table: which figure, times what, and digits worth printing after the point."""
