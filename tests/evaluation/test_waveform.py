@@ -124,13 +124,16 @@ def test_the_table_has_every_clip_and_their_mean():
         Judged("a", "her", 1.0, 10, SampleBits(10, 20.0, 30.0, 40.0)),
         Judged("b", None, 3.0, 30, SampleBits(30, 180.0, 210.0, 240.0)),
     ]
-    values = report(card, clips, Drawing(4.0, 10.0, 2, "cpu", 1))
+    values = report(card, clips, Drawing(4.0, 10.0, 6.0, 2, "cpu", 1))
     assert values["all"]["bits"] == 5
     assert values["clips"][1]["bits"] == 6
     told = table(values)
     assert "| a | her | 1.00 | 2.000 | 3.000 | 4.000 |" in told
     assert "| all 2 |  | 4.00 | 5.000 | 6.000 | 7.000 |" in told
-    assert "2.50 s a second, up to 2 clips at a time, on cpu, 1 thread" in told
+    assert (
+        "2.50 s a second (1.50 s of processor time), up to 2 clips at a time, on cpu, 1 thread"
+        in told
+    )
     judged = report(card, clips, None, {"b": {"pesq_wb": 1.234, "wer": float("nan")}})
     assert "| drawn | PESQ-WB | WER % |\n|---|---:|---:|\n| b | 1.23 | - |" in table(judged)
     many = table(report(card, clips * 20, None))

@@ -189,22 +189,27 @@ def _draw(
         return {}, None
     chosen = [clips[name] for name in names]
     with common.bar("samples", options) as progress:
-        scores, elapsed, started = {}, 0.0, time.perf_counter()
+        scores, taken, started = {}, [0.0, 0.0], _clocks()
         drawn = draw(model, chosen, options.seed, options.temperature, options.rows, progress)
         for number, wave in drawn:
-            elapsed += time.perf_counter() - started
+            taken = [t + now - then for t, now, then in zip(taken, _clocks(), started, strict=True)]
             name, clip = names[number], chosen[number]
-            if options.judge:
-                scores[name] = score(clip, wave, model.sample_rate)
             for kind, sound in zip(_KINDS, (clip.wave / clip.gain, wave), strict=True):
                 path = _wave(options, name, kind)
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 write(path, sound, model.sample_rate, options.force)
-            started = time.perf_counter()
+            if options.judge:
+                scores[name] = score(clip, wave, model.sample_rate)
+            started = _clocks()
     seconds = sum(len(clip.wave) for clip in chosen) / model.sample_rate
     rows = min(options.rows, len(chosen))
     device = model.quantizer.codebook.device.type
-    return scores, Drawing(seconds, elapsed, rows, device, torch.get_num_threads())
+    return scores, Drawing(seconds, *taken, rows, device, torch.get_num_threads())
+
+
+def _clocks() -> tuple[float, float]:
+    """On the wall, and of this process at work."""
+    return time.perf_counter(), time.process_time()
 
 
 def _judge(

@@ -22,10 +22,12 @@ class Judged(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """`seconds` of sound were drawn in `elapsed` seconds, up to `rows` clips side by side."""
+    """`seconds` of sound were drawn in `elapsed` seconds on the clock, `processor` seconds of this
+    process at work, which others on the machine change less; up to `rows` clips side by side."""
 
     seconds: float
     elapsed: float
+    processor: float
     rows: int
     device: str
     threads: int
@@ -60,6 +62,7 @@ def report(
         and {
             **drawing._asdict(),
             "seconds_per_second": drawing.elapsed / drawing.seconds,
+            "processor_seconds_per_second": drawing.processor / drawing.seconds,
         },
     }
 
@@ -83,13 +86,18 @@ def table(values: dict) -> str:
     if values["scores"]:
         lines += ["", *_scores(values["scores"])]
     if drawing := values["drawing"]:
-        lines.append(
-            f"{drawing['seconds']:.2f} s of sound drawn in {drawing['elapsed']:.1f} s, "
-            f"{drawing['seconds_per_second']:.2f} s a second, up to {drawing['rows']} clips at a "
-            f"time, on {drawing['device']}, {drawing['threads']} thread"
-            + ("s" if drawing["threads"] > 1 else "")
-        )
+        lines += ["", _timing(drawing)]
     return "\n".join(lines)
+
+
+def _timing(drawing: dict) -> str:
+    threads = f"{drawing['threads']} thread" + ("s" if drawing["threads"] > 1 else "")
+    return (
+        f"{drawing['seconds']:.2f} s of sound drawn in {drawing['elapsed']:.1f} s, "
+        f"{drawing['seconds_per_second']:.2f} s a second "
+        f"({drawing['processor_seconds_per_second']:.2f} s of processor time), "
+        f"up to {drawing['rows']} clips at a time, on {drawing['device']}, {threads}"
+    )
 
 
 def _known(scores: Mapping[str, float]) -> dict[str, float | None]:
