@@ -47,6 +47,16 @@ def test_what_there_is_to_raise_the_pitch_by():
     assert voices.octaves_to(2, pitches) == 2
 
 
+def test_emphasised_voices_differ_more_and_have_the_same_mean():
+    voices = small_voices().model.voices
+    before = voices.embedding.weight.clone()
+    voices.emphasise(2, 1.5)
+    after = voices.embedding.weight
+    torch.testing.assert_close(after[:2].mean(0), before[:2].mean(0))
+    torch.testing.assert_close(after[0] - after[1], 1.5 * (before[0] - before[1]))
+    assert torch.equal(after[2], before[2])
+
+
 def test_a_long_recording_is_heard_in_pieces(codes):
     model = CODEC.model
     whole = listen(model, codes.indices)

@@ -82,5 +82,6 @@ def test_from_a_run_to_a_codec_that_speaks(corpus, corpus_folder, tmp_path, spee
     codec = Codec.load(tmp_path / "model")
     assert codec.speakers == ("1455", "2414")
     assert codec.card["pitch"]["stretches"] == 3
+    assert codec.card["emphasis"] > 1
     codes = codec.encode(speech[0][:16000], 16000)
     assert codec.decode(codes, "2414").shape == (1, 16000)

@@ -57,6 +57,13 @@ class Voices(nn.Module):
         """[B, width]."""
         return self.embedding(voice.speaker) + self.rise(voice.octaves.unsqueeze(-1))
 
+    @torch.no_grad()
+    def emphasise(self, speakers: int, factor: float) -> None:
+        """Move the embeddings of the first `speakers` away from their mean: voices that differ more
+        than those that were learned, as a guidance scale does for diffusion models."""
+        known = self.embedding.weight[:speakers]
+        known.lerp_(known.mean(0).expand_as(known), 1 - factor)
+
     def octaves_to(self, speaker: int, pitches: Tensor) -> float:
         """What brings a recording to the speaker's pitch, at most FURTHEST; 0 for one without a voice.
         pitches: int64 [BINS], how often each is heard in it."""

@@ -24,11 +24,15 @@ from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import checkpoint, initial, voice_pitch
 from vqaudio.training.checkpoint import Checkpoints
 
+EMPHASIS = 1.25
+"""By what voices are made to differ more than they were learned: recipes/vctk/RESULTS.md."""
+
 
 def export(run: Path, out: Path, path: Path | None = None) -> None:
     """Write the averaged weights of a checkpoint (the newest by default), with a card of the run.
 
-    Of a model with voices the pitch is measured too, which takes a minute.
+    Of a model with voices the pitch is measured too, which takes minutes, and the voices are
+    emphasised.
     """
     state = load_state(run, path)
     task = state["task"]
@@ -37,7 +41,8 @@ def export(run: Path, out: Path, path: Path | None = None) -> None:
     if model.voices is not None:
         corpus = Corpus(run_config(run)["data"]["train"])
         fit = voice_pitch.measure(model.eval(), corpus, task["speakers"])
-        card |= {"speakers": task["speakers"], "pitch": asdict(fit)}
+        model.voices.emphasise(len(task["speakers"]), EMPHASIS)
+        card |= {"speakers": task["speakers"], "pitch": asdict(fit), "emphasis": EMPHASIS}
     Codec(model, card).save(out)
     if "discriminators" in task:
         critics = task["training_config"]["discriminators"]
