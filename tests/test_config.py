@@ -39,7 +39,15 @@ def test_yaml_mirrors_the_dataclasses():
     assert ours == CodecTrainingConfig()
     given = OmegaConf.to_container(OmegaConf.structured(CodecTrainingConfig))
     assert values.keys() == given.keys()
-    for group in ("loop", "crops", "perturbation", "loss", "optimizer", "codebook", "discriminators"):
+    for group in (
+        "loop",
+        "crops",
+        "perturbation",
+        "loss",
+        "optimizer",
+        "codebook",
+        "discriminators",
+    ):
         assert values[group].keys() == given[group].keys()
     model = yaml.safe_load((config_directory() / "model/speech64.yaml").read_text())
     assert VQVAEConfig.from_dict(model) == VQVAEConfig()
@@ -47,7 +55,13 @@ def test_yaml_mirrors_the_dataclasses():
 
 @pytest.mark.parametrize(
     "overrides",
-    [[], ["model=speech128"], ["experiment=speech64"], ["experiment=voices64"], ["experiment=phonemes640-voices"]],
+    [
+        [],
+        ["model=speech128"],
+        ["experiment=speech64"],
+        ["experiment=voices64"],
+        ["experiment=phonemes640-voices"],
+    ],
 )
 def test_configurations_compose(overrides):
     compose_both(overrides)

@@ -9,7 +9,7 @@ from vqaudio import Codec
 from vqaudio.errors import ModelError
 from vqaudio.models.voices import BINS, median
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
-from vqaudio.voice import listen
+from vqaudio.voice import Listening, listen
 
 CODEC = small_voices()
 
@@ -61,7 +61,11 @@ def test_a_long_recording_is_heard_in_pieces(codes):
     model = CODEC.model
     whole = listen(model, codes.indices)
     assert whole.sum() > 0.1 * codes.indices.numel()
+    again = Listening(model, 1)
+    for part in codes.indices.repeat(1, 40).split(1536, dim=1):  # as the blocks of a file
+        again.push(part)
     long = listen(model, codes.indices.repeat(1, 40))
+    assert torch.equal(again.flush(), long)
     assert long.sum() == pytest.approx(40 * int(whole.sum()), rel=0.05)
     assert median(long[0]) == pytest.approx(median(whole[0]), abs=0.05)
     assert not listen(small_model(), codes.indices).any()
@@ -89,8 +93,15 @@ def test_who_is_not_known_is_told(codes, speech):
     plain = Codec(small_model())
     with pytest.raises(ModelError, match="knows no speakers"):
         plain.decode(plain.encode(speech[0][:8000], 16000), "anna")
-    with pytest.raises(ModelError, match="names 0 speakers, for 3 voices"):
-        Codec(small_voices().model)
+    for names, complaint in (
+        ([], "names 0 speakers, for 3 voices"),
+        (["a", "b", "c", "d"], "names 4 speakers, for 3 voices"),
+        (["a", "a"], "twice"),
+        ("abc", "not a list of names"),
+        (None, "not a list of names"),
+    ):
+        with pytest.raises(ModelError, match=complaint):
+            Codec(small_voices().model, {"speakers": names})
 
 
 def test_saved_and_loaded_it_knows_the_same_speakers(codes, tmp_path):

@@ -35,15 +35,16 @@ class Codec:
     model: the VQVAE, in eval mode. card: what is known about it, as JSON values.
     fingerprint: 8 bytes that tell this model from any other; it goes into every file.
 
-    Raises ModelError when the card names more speakers than the model has voices for, or none.
+    Raises ModelError when the card of a model with voices names no speakers, or more than it has
+    voices for.
     """
 
     def __init__(self, model: VQVAE, card: dict | None = None):
         self.model = model.eval()
         self.card = dict(card or {})
         room = model.config.voices.speakers
-        if room and not 0 < len(self.speakers) <= room:
-            raise ModelError(f"the card names {len(self.speakers)} speakers, for {room} voices")
+        if room:
+            _check_speakers(self.card.get("speakers", []), room)
         self.fingerprint = modelfiles.fingerprint(model)
 
     def __repr__(self) -> str:
@@ -181,6 +182,15 @@ def load_codec(name_or_directory: str | os.PathLike = "speech64", device: str = 
     model or device.
     """
     return Codec.load(pretrained.folder_of(name_or_directory), device)
+
+
+def _check_speakers(names: object, room: int) -> None:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ModelError("the speakers of the card are not a list of names")
+    if len(set(names)) < len(names):
+        raise ModelError("the card names a speaker twice")
+    if not 0 < len(names) <= room:
+        raise ModelError(f"the card names {len(names)} speakers, for {room} voices")
 
 
 def _as_batch(wave: Tensor | np.ndarray) -> Tensor:

@@ -119,10 +119,11 @@ def decode_file(
         num_samples, num_codes, num_bytes = _verify(packed)
         rate, channels = header.sample_rate, header.channels
         seconds = num_samples / rate
-        pitches = torch.zeros(1, BINS, dtype=torch.int64)
-        if speaker is not None and semitones is None:
-            pitches = _listen(codec, packed, coder_for)
-        told = codec.choose_voice(speaker, semitones, pitches.expand(channels, -1))
+        # Asked without having listened first: listening to a file for nobody would take long.
+        told = codec.choose_voice(speaker, semitones, torch.zeros(channels, BINS))
+        if told is not None and semitones is None:
+            pitches = _listen(codec, packed, coder_for, channels).sum(0).expand(channels, -1)
+            told = codec.choose_voice(speaker, None, pitches)
         lengths = (num_samples,) * channels
         stream = codec.decode_stream(rate, header.levels, lengths, voice=told)
         furthest = 0.0
@@ -165,12 +166,17 @@ def _verify(packed: BinaryIO) -> tuple[int, int, int]:
 
 
 def _listen(
-    codec: Codec, packed: BinaryIO, coder_for: Callable[[bytes], EntropyCoder] | None
+    codec: Codec,
+    packed: BinaryIO,
+    coder_for: Callable[[bytes], EntropyCoder] | None,
+    channels: int,
 ) -> Tensor:
-    """How often each pitch is in a file that has been verified, over all channels: [1, BINS]."""
+    """How often each pitch is in each channel of a file that has been verified: [C, BINS]."""
     packed.seek(0)
-    blocks = (torch.from_numpy(block) for block in Reader(packed, coder_for))
-    return sum(voice.listen(codec.model, block).sum(0, keepdim=True) for block in blocks)
+    listening = voice.Listening(codec.model, channels)
+    for block in Reader(packed, coder_for):
+        listening.push(torch.from_numpy(block))
+    return listening.flush()
 
 
 def _input(source: str | os.PathLike | BinaryIO) -> AbstractContextManager[BinaryIO]:

@@ -47,15 +47,41 @@ def choose(
     return Voice(torch.full((len(pitches),), place), torch.tensor(octaves))
 
 
-@torch.inference_mode()
 def listen(model: VQVAE, indices: Tensor) -> Tensor:
-    """How often each pitch is in each row of codes: int64 [B, N] -> int64 [B, BINS], which may be added
-    up over the pieces of a recording; nothing for a model without voices."""
-    pitches = torch.zeros(len(indices), BINS, dtype=torch.int64)
-    if model.voices is not None:
-        for part in indices.to(model.quantizer.codebook.device).split(CODES_AT_ONCE, dim=1):
-            pitches += model.voices.listener.heard(model.quantizer.lookup(part))
-    return pitches
+    """How often each pitch is in each row of codes: int64 [B, N] -> int64 [B, BINS]; nothing for a model
+    without voices."""
+    listening = Listening(model, len(indices))
+    listening.push(indices)
+    return listening.flush()
+
+
+class Listening:
+    """`listen`, while rows of codes come in, in any chunking: pieces are cut where it cuts them."""
+
+    def __init__(self, model: VQVAE, rows: int):
+        self._model = model
+        self._rest = torch.empty(rows, 0, dtype=torch.int64)
+        self._pitches = torch.zeros(rows, BINS, dtype=torch.int64)
+
+    def push(self, indices: Tensor) -> None:
+        """indices: int64 [B, n]."""
+        self._rest = torch.cat([self._rest, indices.cpu()], dim=1)
+        while self._rest.shape[1] >= CODES_AT_ONCE:
+            self._hear(self._rest[:, :CODES_AT_ONCE])
+            self._rest = self._rest[:, CODES_AT_ONCE:]
+
+    def flush(self) -> Tensor:
+        """int64 [B, BINS], of all that came."""
+        if self._rest.shape[1]:
+            self._hear(self._rest)
+        return self._pitches
+
+    @torch.inference_mode()
+    def _hear(self, indices: Tensor) -> None:
+        if self._model.voices is not None:
+            quantizer = self._model.quantizer
+            vectors = quantizer.lookup(indices.to(quantizer.codebook.device))
+            self._pitches += self._model.voices.listener.heard(vectors)
 
 
 def _some(speakers: Sequence[str]) -> str:

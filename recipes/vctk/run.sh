@@ -84,6 +84,7 @@ if wanted 5; then
     mapfile -t held_out < <(cd "$data/held-out-audio" && find . -name '*.flac' -printf '%P\n' | LC_ALL=C sort)
     mapfile -t chosen < <(printf '%s\n' "${held_out[@]}" | spread "$clips")
     mapfile -t targets < <(printf '%s\n' "${held_out[@]%/*}" | uniq | spread "$voices")
+    rm -rf "$run/converted"  # what was chosen otherwise before is not to be converted again
     mkdir -p "$run/converted/original"
     (cd "$data/held-out-audio" && cp --parents "${chosen[@]}" "$run/converted/original")
     [[ $decoder == wavenet ]] ||

@@ -13,6 +13,7 @@ from vqaudio.errors import ModelError, VqaudioError
 from vqaudio.models.voices import VoicesConfig
 from vqaudio.training import voice_pitch
 from vqaudio.training.export import export
+from vqaudio.training.initial import OF_SPEAKERS, Initial
 from vqaudio.training.loop import LoopConfig, train
 
 pytest.importorskip("parselmouth")
@@ -47,6 +48,20 @@ def test_other_speakers_are_refused(corpus):
     state = task.state_dict()
     with pytest.raises(ModelError, match="other speakers"):
         task.load_state_dict(state | {"speakers": ["1455", "someone else"]})
+
+
+def test_voices_of_others_are_not_taken_over(corpus):
+    """A start from a model of other speakers takes all but what it has of each of them."""
+    first = make(corpus, CONFIG, VOICES)
+    run(first, range(2))
+    given = first.model.state_dict()
+    ours = make(corpus, CONFIG, VOICES, initial=Initial(given, True, None, ("1455", "2414")))
+    assert same(weights(ours), given)
+    theirs = make(corpus, CONFIG, VOICES, initial=Initial(given, True, None, ("anna", "ben")))
+    taken = weights(theirs)
+    assert not torch.equal(taken["voices.embedding.weight"], given["voices.embedding.weight"])
+    others = [name for name in given if name not in OF_SPEAKERS]
+    assert all(torch.equal(taken[name], given[name]) for name in others)
 
 
 def test_held_out_clips_of_strangers_alone_are_refused(corpus):

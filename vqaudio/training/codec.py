@@ -113,7 +113,9 @@ class CodecTask:
         self.model = self.make_model(model)
         self.quantize_from: int | None = config.quantize_from
         if initial is not None:
-            self.model.load_state_dict(initial.weights, strict=initial.complete)
+            own = initial.for_speakers(self.speakers)
+            strict = initial.complete and own is initial
+            self.model.load_state_dict(own.weights, strict=strict)
             if initial.complete:
                 self.quantize_from = None  # the codebook has started already
         self.model.to(device)

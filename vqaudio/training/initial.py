@@ -1,7 +1,7 @@
 """Weights that a run starts from: a released codec, its discriminators, or what fits of another."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import safetensors
@@ -18,16 +18,26 @@ from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 
 CRITICS = "discriminators.safetensors"
 """Beside model.safetensors, for whoever trains on; the codec does without."""
+OF_SPEAKERS = ("voices.embedding.weight", "voices.pitch")
+"""Weights with a row for every speaker."""
 
 
 @dataclass(frozen=True)
 class Initial:
-    """weights: of the codec, all of them or, if not `complete`, some;
-    discriminators: None when there are none that fit."""
+    """weights: of the codec, all of them or, if not `complete`, some; discriminators: None when there
+    are none that fit; speakers: whose voices the weights have, in their order."""
 
     weights: dict[str, Tensor]
     complete: bool
     discriminators: dict[str, Tensor] | None
+    speakers: tuple[str, ...] = ()
+
+    def for_speakers(self, speakers: list[str]) -> "Initial":
+        """The same, less the voices where they are not those of `speakers`."""
+        if not speakers or speakers == [*self.speakers]:
+            return self
+        kept = {name: value for name, value in self.weights.items() if name not in OF_SPEAKERS}
+        return replace(self, weights=kept)
 
 
 def load(
@@ -41,7 +51,7 @@ def load(
     Raises ModelError when there is no such model, or it is of another configuration.
     """
     folder = pretrained.folder_of(name)
-    model, _ = modelfiles.read(folder)
+    model, card = modelfiles.read(folder)
     weights, complete = model.state_dict(), model.config == config
     if not complete:
         if not part:
@@ -51,7 +61,8 @@ def load(
             )
         weights = _what_fits(weights, VQVAE(config).state_dict())
         weights.pop("quantizer.codebook", None)
-    return Initial(weights, complete, critics and _read_discriminators(folder, critics))
+    discriminators = critics and _read_discriminators(folder, critics)
+    return Initial(weights, complete, discriminators, tuple(card.get("speakers", ())))
 
 
 def save_discriminators(folder: Path, config: dict, weights: dict[str, Tensor]) -> None:

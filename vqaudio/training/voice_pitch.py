@@ -26,17 +26,18 @@ ENOUGH = 60.0
 """Seconds of a speaker that are listened to."""
 STRETCH = 3.0
 """Seconds of the stretches that the listener learns from."""
-STRETCHES = 1200
+STRETCHES = 1600
 """At most so many; fewer where the corpus is shorter than they are."""
 HELD_OUT = 5
 """One stretch in so many is not learned from, and says how well it hears."""
-BATCH, EPOCHS, RATE = 16, 5, 3e-3
+BATCH, EPOCHS, RATE = 16, 8, 2e-3
 
 
 @dataclass(frozen=True)
 class PitchFit:
     """error: of the median pitch that is heard in codes, in semitones, root mean square over
-    `stretches` that were not learned from; spread: of the median pitch itself."""
+    `stretches` that were not learned from, though they may overlap others of the same clip that were;
+    spread: of the median pitch itself."""
 
     error: float
     spread: float

@@ -11,6 +11,7 @@ from tests.conftest import SPEECH
 from vqaudio import audio
 from vqaudio.data.corpora import folder
 from vqaudio.data.manifest import Corpus
+from vqaudio.errors import VqaudioError
 
 
 @pytest.fixture
@@ -71,6 +72,9 @@ def test_a_share_of_every_speakers_clips_is_held_out(tmp_path):
     held_out = folder.held_out_clips(files, root, 0.1)
     assert [sum(f.parent.name == f"s{i}" for f in held_out) for i in range(3)] == [2, 2, 2]
     assert not any(f.parent.name == "few" for f in held_out)
+    for share in (-0.1, 1.0, float("nan")):
+        with pytest.raises(VqaudioError, match="share of clips"):
+            folder.held_out_clips(files, root, share)
 
 
 def test_excluded_folders_are_in_neither_side(tree, tmp_path, capsys):

@@ -40,7 +40,12 @@ def held_out_files(files: list[Path], root: Path, share: float) -> set[Path]:
 
 def held_out_clips(files: list[Path], root: Path, share: float) -> set[Path]:
     """A share of every speaker's files, chosen by a hash of their names: nothing of who says only a
-    few. Both sides have the same speakers, as a model that is told who speaks wants it."""
+    few. Both sides have the same speakers, as a model that is told who speaks wants it.
+
+    Raises VqaudioError for a share that is none.
+    """
+    if not 0 <= share < 1:
+        raise VqaudioError(f"the share of clips to hold out must be in 0..1, not {share}")
     of_speaker: dict[str, list[Path]] = {}
     for file in files:
         of_speaker.setdefault(speaker_of(file, root), []).append(file)

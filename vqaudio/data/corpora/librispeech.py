@@ -119,7 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
 def read_digests(path: Path) -> dict[str, str]:
     """Part to MD5, of a file as md5sum writes it."""
     rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
-    return {os.path.basename(row[-1]).removesuffix(".tar.gz"): row[0] for row in rows}
+    names = (os.path.basename(row[-1].lstrip("*")) for row in rows)  # *: read as binary
+    return {name.removesuffix(".tar.gz"): row[0] for name, row in zip(names, rows, strict=True)}
 
 
 if __name__ == "__main__":

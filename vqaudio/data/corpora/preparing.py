@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -138,7 +139,8 @@ def write_sides(
 
 
 def write_audio(corpus: Corpus, out: Path) -> None:
-    """Up to 200 clips spread over a prepared corpus, as FLAC files."""
+    """Up to 200 clips spread over a prepared corpus, as FLAC files, and nothing else in `out`."""
+    shutil.rmtree(out, ignore_errors=True)
     count = min(len(corpus.clips), JUDGED)
     for i in range(count):
         clip = corpus.clips[i * len(corpus.clips) // count]
@@ -196,7 +198,7 @@ def told(prog: str, work: Callable[[], None]) -> int:
     """The exit status of `work`; what the user can mend is told in a line."""
     try:
         work()
-    except (VqaudioError, OSError) as error:
+    except (VqaudioError, OSError, ValueError) as error:  # ValueError: no text, no URL, no workers
         print(f"{prog}: {error}", file=sys.stderr)
         return 1
     return 0
