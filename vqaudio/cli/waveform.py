@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from vqaudio.cli import common
 from vqaudio.cli.numbers import above_0, whole
 from vqaudio.cli.sample import MAX_SEED, MAX_TEMPERATURE
-from vqaudio.errors import VqaudioError
+from vqaudio.errors import ModelError, VqaudioError
 from vqaudio.files import atomic_write
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from vqaudio.device import find_device
+    from vqaudio.evaluation.metrics import SAMPLE_RATE
     from vqaudio.evaluation.waveform_report import report, table
     from vqaudio.training.export_waveform import read
 
@@ -99,6 +100,8 @@ def _run(options: argparse.Namespace) -> int:
     try:
         device = find_device(options.device)
         model, card = read(options.model)
+        if options.judge and model.sample_rate != SAMPLE_RATE:
+            raise ModelError(f"--judge is for models at {SAMPLE_RATE} Hz, not {model.sample_rate}")
     except VqaudioError as error:
         common.complain(PROG, options.model, str(error))
         return 1
