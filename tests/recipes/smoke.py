@@ -4,15 +4,17 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 300
-"""Seconds without a word, on a busy machine, until a run is given up."""
+KILLER = Path(__file__).parent / "killer"
+PATIENCE = 600
+"""Seconds, on a busy machine, until a run is given up."""
 
 
 @dataclass(frozen=True)
@@ -37,50 +39,48 @@ class Place:
         self.recipe, self.folder = recipe, folder
         self.data, self.run = folder / "data/smoke", folder / "exp/smoke" / recipe.tag
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """The recipe's process, at the head of a group of its own."""
+    def finish(self, *arguments: str) -> None:
+        assert self._run(arguments) == 0, self.log()
+
+    def kill_in(self, stage: int, *arguments: str) -> None:
+        """Run the recipe until it and all of its children are killed, once the stage gives its sign."""
+        before, sign = len(self.log()), self.recipe.killed_at[stage]
+        signs = os.pathsep.join([str(self.data / sign), str(self.run / sign)])
+        path = os.pathsep.join([str(KILLER), os.environ.get("PYTHONPATH", "")])
+        status = self._run(arguments, PYTHONPATH=path, KILLED_AT=signs)
+        assert status == -signal.SIGKILL, f"ended without {sign}:\n{self.log()}"
+        told = self.log()[before:]
+        assert f"stage {stage}:" in told
+        assert f"stage {stage + 1}:" not in told
+
+    def log(self) -> str:
+        path = self.folder / "log.txt"
+        return path.read_text() if path.exists() else ""
+
+    def _run(self, arguments: Sequence[str], **variables: str) -> int:
+        """The exit status of the recipe, which works at the head of a process group of its own."""
         environment = {
             **os.environ,
             "VQAUDIO_DATA": str(self.folder / "data"),
             "VQAUDIO_EXP": str(self.folder / "exp"),
             "OMP_NUM_THREADS": "1",
+            **variables,
         }
         with (self.folder / "log.txt").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [self.recipe.script, "--smoke", *arguments],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
-    def finish(self, *arguments: str) -> None:
-        assert self.start(*arguments).wait() == 0, self.log()
-
-    def log(self) -> str:
-        return (self.folder / "log.txt").read_text()
-
-    def kill_in(self, stage: int, *arguments: str) -> None:
-        """Start the recipe, and kill it and all of its children once the sign of the stage appears."""
-        process, before = self.start(*arguments), len(self.log())
         try:
-            self._await(self.recipe.killed_at[stage], process)
+            return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"no end:\n{self.log()}")
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        told = self.log()[before:]
-        assert f"stage {stage}:" in told
-        assert f"stage {stage + 1}:" not in told
-
-    def _await(self, sign: str, process: subprocess.Popen) -> None:
-        told, since = self.log(), time.monotonic()
-        while not any(path.exists() for path in (self.data / sign, self.run / sign)):
-            assert process.poll() is None, f"ended without {sign}:\n{self.log()}"
-            assert time.monotonic() < since + PATIENCE, f"no {sign}:\n{self.log()}"
-            time.sleep(0.02)
-            if len(now := self.log()) > len(told):
-                told, since = now, time.monotonic()
 
     def results(self) -> dict[str, bytes | str]:
         """Of a card the fingerprint of its model, of any other file its bytes."""
