@@ -15,3 +15,8 @@ class ContainerError(VqaudioError):
 
 class ModelError(VqaudioError):
     """A model is missing, damaged, or not the one a file was made with."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says first; of one that says nothing, what kind it is of."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

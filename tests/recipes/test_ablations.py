@@ -74,6 +74,14 @@ def test_a_table_can_be_made_of_what_is_there(whole):
     assert "Not measured yet: beta-9." in (whole.run / "RESULTS.md").read_text()
 
 
+def test_a_row_that_was_trained_otherwise_is_not_taken_for_this_one(whole):
+    arguments = ("--stage", "1", "--stop-stage", "1", "--rows", "base")
+    whole.finish(*arguments)
+    assert whole.log().endswith("base: trained already\n")
+    with pytest.raises(AssertionError, match="base was trained otherwise"):
+        whole.finish(*arguments, "training.loss.beta=.5")
+
+
 def test_wrong_usage_is_told(tmp_path):
     environment = {**os.environ, "VQAUDIO_EXP": str(tmp_path)}
     for arguments in (["--nonsense", "1"], ["--stage"], []):

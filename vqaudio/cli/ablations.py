@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vqaudio.cli.common import complain, guarded
-from vqaudio.errors import VqaudioError
+from vqaudio.errors import VqaudioError, first_line
 from vqaudio.files import atomic_write
 
 PROG = "ablations"
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             return options.work(options)
         except (VqaudioError, ValueError) as error:
-            complain(PROG, str(options.exp), str(error).splitlines()[0])
+            complain(PROG, str(options.exp), first_line(error))
             return 1
 
     return guarded(PROG, work)
@@ -53,13 +53,27 @@ def _train(options: argparse.Namespace) -> int:
     with initialize_config_dir(str(config_directory().resolve()), version_base="1.3"):
         configs = {row: _config(row, options) for row in options.rows}
     for row, config in configs.items():
-        if _step(options.exp / row) >= config.training.loop.steps:
+        if _trained(options.exp / row, config):
             print(f"{row}: trained already", flush=True)
             continue
         print(f"{row}: {config.row.changed}", flush=True)
         if status := run(config):
             return status
     return 0
+
+
+def _trained(run: Path, config: Any) -> bool:
+    """Raises VqaudioError where it was, but otherwise than `config` says."""
+    from omegaconf import OmegaConf
+
+    if _step(run) < config.training.loop.steps:
+        return False
+    before = OmegaConf.load(run / "config.yaml")
+    if any(before[part] != config[part] for part in ("model", "training")):
+        raise VqaudioError(
+            f"{run.name} was trained otherwise: remove {run}, or choose another folder"
+        )
+    return True
 
 
 def _config(row: str, options: argparse.Namespace) -> Any:

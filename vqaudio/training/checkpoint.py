@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from vqaudio.errors import ModelError
+from vqaudio.errors import ModelError, first_line
 
 _NAME = re.compile(r"step-(\d{9})\.pt")
 
@@ -51,7 +51,7 @@ def _write(state: dict[str, Any], path: Path) -> None:
         torch.save(state, part)
         part.replace(path)
     except RuntimeError as error:  # how torch.save says that the disk is full
-        raise OSError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+        raise OSError(f"cannot write {path}: {first_line(error)}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -61,4 +61,4 @@ def load(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ModelError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"{path} is not a checkpoint: {first_line(error)}") from error
