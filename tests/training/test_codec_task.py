@@ -58,16 +58,15 @@ def test_learns(corpus):
     config = replace(
         CONFIG, loop=LoopConfig(steps=80), optimizer=OptimizerConfig(rate=4e-3, warmup=5, decay=20)
     )
-    task = make(corpus, replace(config, quantize_from=30))
+    task = make(corpus, replace(config, quantize_from=50))
     batch = task.crops[0]
     with torch.no_grad():
         before = float(task.mel(task.model(batch, quantize=False).wave, batch))
     figures = run(task, range(80))
     after = float(task.mel(task.model(batch).wave.detach(), batch))
     assert after < 0.8 * before
-    assert "commitment" not in figures[29]
-    used = sum(figure["perplexity_batch"] for figure in figures[70:]) / 10
-    assert used > 5  # a collapsed codebook makes 1; how many it is hangs on the machine's rounding
+    assert "commitment" not in figures[49]
+    assert figures[79]["perplexity_batch"] > 10  # a collapsed codebook makes 1
 
 
 def test_codebook_learns_either_way(corpus):
