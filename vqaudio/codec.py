@@ -5,7 +5,7 @@ Whole recordings, batches, files and live streams all go through the streams of
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -122,8 +122,12 @@ class Codec:
         Raises ModelError for codes of another model, and for a speaker whom it does not know.
         """
         self.check(codes.model, codes.codebook_size, codes.hop, codes.model_rate)
-        rows = [voice.listen(self.model, codes[row].indices) for row in range(len(codes))]
-        told = self.choose_voice(speaker, semitones, torch.cat(rows))
+
+        def hear() -> Tensor:
+            rows = (codes[row].indices for row in range(len(codes)))
+            return torch.cat([voice.listen(self.model, indices) for indices in rows])
+
+        told = self.choose_voice(speaker, semitones, len(codes), hear)
         stream = self.decode_stream(codes.sample_rate, codes.levels, codes.lengths, voice=told)
         return torch.cat([stream.push(codes.indices.cpu()), stream.flush()], dim=1)
 
@@ -157,10 +161,14 @@ class Codec:
         return WaveDecoder(self.model, sample_rate, levels, lengths, seconds, voice)
 
     def choose_voice(
-        self, speaker: str | None, semitones: float | None, pitches: Tensor
+        self, speaker: str | None, semitones: float | None, rows: int, hear: Callable[[], Tensor]
     ) -> Voice | None:
-        """What `decode_stream` is told: see `decode`. pitches: of each row (`vqaudio.voice.listen`)."""
-        return voice.choose(self.model, self.speakers, speaker, semitones, pitches)
+        """What `decode_stream` is told: see `decode`. hear: as for `vqaudio.voice.choose`."""
+        return voice.choose(self.model, self.speakers, speaker, semitones, rows, hear)
+
+    def check_speaker(self, speaker: str | None) -> None:
+        """Raise ModelError where `decode` would for this speaker."""
+        voice.check(self.model, self.speakers, speaker)
 
     def check(self, model: bytes, codebook_size: int, hop: int, model_rate: int) -> None:
         """Raise ModelError, naming both, unless this model made such codes."""

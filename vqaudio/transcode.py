@@ -24,7 +24,6 @@ from vqaudio.container import Header, Reader, Writer
 from vqaudio.errors import AudioError, ContainerError
 from vqaudio.files import atomic_write
 from vqaudio.level import LevelMeter
-from vqaudio.models.voices import BINS
 
 if TYPE_CHECKING:
     from vqaudio.entropy import EntropyCoder
@@ -119,11 +118,11 @@ def decode_file(
         num_samples, num_codes, num_bytes = _verify(packed)
         rate, channels = header.sample_rate, header.channels
         seconds = num_samples / rate
-        # Asked without having listened first: listening to a file for nobody would take long.
-        told = codec.choose_voice(speaker, semitones, torch.zeros(channels, BINS))
-        if told is not None and semitones is None:
-            pitches = _listen(codec, packed, coder_for, channels).sum(0).expand(channels, -1)
-            told = codec.choose_voice(speaker, None, pitches)
+
+        def hear() -> Tensor:
+            return _listen(codec, packed, coder_for, channels).sum(0).expand(channels, -1)
+
+        told = codec.choose_voice(speaker, semitones, channels, hear)
         lengths = (num_samples,) * channels
         stream = codec.decode_stream(rate, header.levels, lengths, voice=told)
         furthest = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -17,34 +17,43 @@ CODES_AT_ONCE = 4096
 """Codes that are listened to at a time, which bounds memory."""
 
 
+def check(model: VQVAE, speakers: Sequence[str], speaker: str | None) -> None:
+    """Raise ModelError for a speaker whom the model does not know, for one whom it cannot do without,
+    and for one that it has no use for. speakers: whom it knows."""
+    if model.voices is None:
+        if speaker is not None:
+            raise ModelError("this model knows no speakers: it has only the voice in the codes")
+    elif speaker is None:
+        raise ModelError(f"this model has to be told a speaker: {_some(speakers)}")
+    elif speaker not in speakers:
+        raise ModelError(f"this model knows no speaker {speaker}: it knows {_some(speakers)}")
+
+
 def choose(
     model: VQVAE,
     speakers: Sequence[str],
     speaker: str | None,
     semitones: float | None,
-    pitches: Tensor,
+    rows: int,
+    hear: Callable[[], Tensor],
 ) -> Voice | None:
-    """What the model is told for rows of codes; None for a model without voices.
+    """What the model is told for so many rows of codes; None for a model without voices.
 
     speakers: whom it knows, in its order; semitones: what to raise the pitch by, None to bring each
-    row to the speaker's own; pitches: of each row, as `listen` hears them.
-    Raises ModelError for a speaker whom it does not know, for one whom it cannot do without, and for
-    one that it has no use for.
+    row to the speaker's own; hear: gives the pitches of each row, as `listen` does, and is called
+    only when they are wanted. Raises ModelError as `check` does.
     """
+    if model.voices is None and semitones is not None:
+        raise ModelError("this model knows no speakers: it has only the voice in the codes")
+    check(model, speakers, speaker)
     if model.voices is None:
-        if speaker is not None or semitones is not None:
-            raise ModelError("this model knows no speakers: it has only the voice in the codes")
         return None
-    if speaker is None:
-        raise ModelError(f"this model has to be told a speaker: {_some(speakers)}")
-    if speaker not in speakers:
-        raise ModelError(f"this model knows no speaker {speaker}: it knows {_some(speakers)}")
     place = speakers.index(speaker)
     if semitones is None:
-        octaves = [model.voices.octaves_to(place, row) for row in pitches]
+        octaves = [model.voices.octaves_to(place, row) for row in hear()]
     else:
-        octaves = [semitones / 12] * len(pitches)
-    return Voice(torch.full((len(pitches),), place), torch.tensor(octaves))
+        octaves = [semitones / 12] * rows
+    return Voice(torch.full((rows,), place), torch.tensor(octaves))
 
 
 def listen(model: VQVAE, indices: Tensor) -> Tensor:

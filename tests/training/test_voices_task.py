@@ -1,10 +1,12 @@
 """Training a codec with voices, and what is measured of its speakers when it is done."""
 
 from dataclasses import asdict, replace
+from math import isfinite
 
 import pytest
 import torch
 from omegaconf import OmegaConf
+from torch.utils.tensorboard import SummaryWriter
 
 from tests.small_voices import VOICES, small_voices
 from tests.training.test_codec_task import CONFIG, make, run, same, weights
@@ -12,7 +14,9 @@ from vqaudio import Codec
 from vqaudio.errors import ModelError, VqaudioError
 from vqaudio.models.voices import VoicesConfig
 from vqaudio.training import voice_pitch
+from vqaudio.training.codec import CodecTask
 from vqaudio.training.export import export
+from vqaudio.training.held_out import HeldOut
 from vqaudio.training.initial import OF_SPEAKERS, Initial
 from vqaudio.training.loop import LoopConfig, train
 
@@ -64,11 +68,18 @@ def test_voices_of_others_are_not_taken_over(corpus):
     assert all(torch.equal(taken[name], given[name]) for name in others)
 
 
-def test_held_out_clips_of_strangers_alone_are_refused(corpus):
-    task = make(corpus, CONFIG, VOICES)
-    task.speakers = ["a stranger"]
+def test_held_out_clips_of_strangers_alone_are_refused(corpus, tmp_path):
+    held_out = HeldOut(corpus, frame=128, clips=2, seconds=1, shown=1)
+    (wave, known), (other, _) = held_out.waves
+    held_out.waves = [(wave, known), (other, "a stranger")]
+    task = CodecTask(
+        VOICES, replace(CONFIG, quantize_from=0), corpus, held_out, torch.device("cpu")
+    )
+    with SummaryWriter(tmp_path) as writer:
+        assert isfinite(task.evaluate(1, writer))
+    held_out.waves = [(wave, "a stranger"), (other, "a stranger")]
     with pytest.raises(ModelError, match="none of the held-out clips"):
-        task.evaluate(1, None)
+        CodecTask(VOICES, CONFIG, corpus, held_out, torch.device("cpu"))
 
 
 def test_speakers_pitch_is_measured_and_that_of_codes_learned(corpus):

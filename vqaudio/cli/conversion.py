@@ -37,12 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
+    from vqaudio.cli.models import load_named
     from vqaudio.data.manifest import Corpus
     from vqaudio.evaluation.conversion.table import conversion_table, probe_table
 
     if options.output and not options.output.resolve().parent.is_dir():
         raise VqaudioError(f"{options.output}: its folder does not exist")
-    codecs = _codecs(options)
+    codecs = load_named(options.model, options.device)
     corpus = Corpus(options.corpus)
     report = {"models": {name: codec.fingerprint.hex() for name, codec in codecs.items()}}
     if options.tables != "probe":
@@ -97,19 +98,6 @@ def _probe(corpus, codecs: "dict[str, Codec]", options: argparse.Namespace) -> d
             bar.update()
 
         return probe(corpus, codecs, config, show)
-
-
-def _codecs(options: argparse.Namespace) -> "dict[str, Codec]":
-    from vqaudio.codec import load_codec
-
-    codecs: dict[str, Codec] = {}
-    for name in options.model:
-        path = Path(name)
-        short = path.resolve().parent.name if path.name == "model" else path.name
-        if short in codecs:
-            raise VqaudioError(f"two models are named {short}")
-        codecs[short] = load_codec(name, options.device)
-    return codecs
 
 
 def _parser() -> argparse.ArgumentParser:

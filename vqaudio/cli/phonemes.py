@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from vqaudio.codec import load_codec
+    from vqaudio.cli.models import load_named
     from vqaudio.data.manifest import Corpus
     from vqaudio.evaluation.phonemes.align import PHONES
     from vqaudio.evaluation.phonemes.alignment import read_lines
@@ -55,12 +55,7 @@ def _score(options: argparse.Namespace) -> int:
         raise VqaudioError(
             f"{PHONES} lacks {len(missing)} clips, {missing[0]} for one: align again"
         )
-    codecs = {}
-    for name in options.model or ["speech64"]:
-        short = Path(name).resolve().parent.name if Path(name).name == "model" else Path(name).name
-        if short in codecs:
-            raise VqaudioError(f"two models are named {short}")
-        codecs[short] = load_codec(name, options.device)
+    codecs = load_named(options.model or ["speech64"], options.device)
     found = [alignments[clip.id] for clip in corpus.clips]
     codes = options.codes or options.corpus / "codes"
     trained_on = Corpus(options.trained_on) if options.trained_on else None

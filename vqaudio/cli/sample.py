@@ -171,11 +171,8 @@ def _models(
     options: argparse.Namespace, prior: "Prior | None", prompt: "Codes | None"
 ) -> tuple["Codec", "Prior"]:
     """The codec and the prior that are asked for, or those that go with what is."""
-    import torch
-
     from vqaudio import pretrained
     from vqaudio.codec import load_codec
-    from vqaudio.models.voices import BINS
     from vqaudio.prior import load_prior
 
     name = options.model or "speech64"
@@ -192,7 +189,7 @@ def _models(
             raise ModelError(f"no prior is packaged for {codec.name}: give one with --prior")
         prior = load_prior(packaged, options.device)
     prior.check(codec)
-    codec.choose_voice(options.speaker, None, torch.zeros(1, BINS))  # refused before it is drawn
+    codec.check_speaker(options.speaker)  # before anything is drawn
     return codec, prior
 
 

@@ -21,7 +21,7 @@ from vqaudio.codec import load_codec
 from vqaudio.config import config_directory, from_dict
 from vqaudio.data.chunks import CodeCorpus
 from vqaudio.data.manifest import Corpus
-from vqaudio.errors import VqaudioError
+from vqaudio.errors import VqaudioError, first_line
 from vqaudio.models.code_model import CodeModelConfig
 from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
@@ -66,8 +66,7 @@ def _codec(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]:
     training = from_dict(CodecTrainingConfig, values["training"])
 
     def make_task(device: torch.device) -> CodecTask:
-        corpus = Corpus(values["data"]["train"])
-        held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
+        corpus, held_out = _sides(values, model)
         start = None
         if values["initial"] is not None:
             critics = None if training.adversarial_from is None else training.discriminators
@@ -118,11 +117,15 @@ def _ablation(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]
     training = from_dict(AblationConfig, values["training"])
 
     def make_task(device: torch.device) -> AblationTask:
-        corpus = Corpus(values["data"]["train"])
-        held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
-        return AblationTask(model, training, corpus, held_out, device)
+        return AblationTask(model, training, *_sides(values, model), device)
 
     return training.loop, make_task
+
+
+def _sides(values: dict, model: VQVAEConfig) -> tuple[Corpus, HeldOut]:
+    """What a codec trains on, and what it is judged by."""
+    held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
+    return Corpus(values["data"]["train"]), held_out
 
 
 def _resume(resume: str, directory: Path) -> Path | None:
@@ -138,8 +141,7 @@ def main(cfg: DictConfig) -> None:
     try:
         status = run(cfg)
     except (VqaudioError, OSError, ValueError, OmegaConfBaseException) as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        print(f"vqaudio-train: {line}", file=sys.stderr)
+        print(f"vqaudio-train: {first_line(error)}", file=sys.stderr)
         status = 1
     sys.exit(status)
 

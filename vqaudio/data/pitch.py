@@ -22,7 +22,7 @@ class Listened(NamedTuple):
 
     @property
     def frequencies(self) -> np.ndarray:
-        """In Hz, every 10 ms or so, 0 where there is no voice: float64 [frames]."""
+        """In Hz, every 12.5 ms, 0 where there is no voice: float64 [frames]."""
         return np.zeros(0) if self.pitch is None else self.pitch.selected_array["frequency"]
 
     def changed(self, formants: float, pitch: float, seed: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def listen(wave: np.ndarray, sample_rate: int) -> Listened:
 
 
 def frequencies(wave: np.ndarray, sample_rate: int) -> np.ndarray:
-    """In Hz, every 10 ms or so, 0 where there is no voice. wave: float [T]; raises as `listen`."""
+    """In Hz, every 12.5 ms, 0 where there is no voice. wave: float [T]; raises as `listen`."""
     return listen(wave, sample_rate).frequencies
 
 

@@ -20,6 +20,7 @@ from vqaudio.models.vqvae import VQVAE, VQVAEConfig
 from vqaudio.training import distributed
 from vqaudio.training.codebook import CodebookConfig, CodebookLearner
 from vqaudio.training.held_out import HeldOut
+from vqaudio.training.held_out_clips import of_speakers
 from vqaudio.training.initial import Initial
 from vqaudio.training.loop import LoopConfig
 from vqaudio.training.optimization import (
@@ -109,6 +110,10 @@ class CodecTask:
     ):
         self.config, self.device = config, device
         self.speakers = speakers_told(train, model.voices.speakers)
+        if self.speakers:
+            of_speakers(
+                held_out.waves, self.speakers
+            )  # refused now, not when they are to be judged
         torch.manual_seed(config.loop.seed)
         self.model = self.make_model(model)
         self.quantize_from: int | None = config.quantize_from
@@ -180,10 +185,10 @@ class CodecTask:
                 terms["codebook"] = quantized.codebook_loss
                 loss = loss + weights.codebook * quantized.codebook_loss
         if self._adversarial(n):
-            heard = slice(self.config.adversarial_crops)
-            terms["discriminator"] = self._train_discriminators(target[heard], decoded[heard])
+            judged = slice(self.config.adversarial_crops)
+            terms["discriminator"] = self._train_discriminators(target[judged], decoded[judged])
             with self._autocast():
-                critics = generator_step(self.discriminators, target[heard], decoded[heard])
+                critics = generator_step(self.discriminators, target[judged], decoded[judged])
             terms |= critics._asdict()
             loss = loss + weights.adversarial * critics.adversarial
             loss = loss + weights.feature_matching * critics.feature_matching

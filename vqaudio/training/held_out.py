@@ -7,12 +7,11 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from vqaudio.data.manifest import Corpus
-from vqaudio.errors import ModelError
-from vqaudio.level import gain_for
 from vqaudio.losses.spectral import MultiScaleMel
 from vqaudio.models.voices import Voice
 from vqaudio.models.vqvae import VQVAE
 from vqaudio.training.codebook import perplexity
+from vqaudio.training.held_out_clips import beginnings, of_speakers
 
 
 class HeldOut:
@@ -23,13 +22,7 @@ class HeldOut:
     ):
         self.sample_rate, self.shown = corpus.sample_rate, shown
         self.originals_logged = False
-        self.waves: list[tuple[Tensor, str]] = []
-        long_enough = [c for c in corpus.clips if c.num_samples >= frame]
-        for i in range(min(clips, len(long_enough))):
-            clip = long_enough[i * len(long_enough) // min(clips, len(long_enough))]
-            length = min(clip.num_samples, round(seconds * corpus.sample_rate)) // frame * frame
-            wave = torch.from_numpy(corpus.samples(clip, 0, length))
-            self.waves.append((gain_for(clip.level) * wave, clip.speaker))
+        self.waves = beginnings(corpus, frame, clips, seconds)
 
     @torch.inference_mode()
     def judge(
@@ -46,9 +39,7 @@ class HeldOut:
         speakers: of a model with voices, which is judged by their clips alone, each in its own voice.
         Raises ModelError if there are none.
         """
-        waves = [one for one in self.waves if not speakers or one[1] in speakers]
-        if not waves:
-            raise ModelError("none of the held-out clips is by a speaker that the model knows")
+        waves = of_speakers(self.waves, speakers) if speakers else self.waves
         device = next(model.parameters()).device
         distances, counts = [], torch.zeros(model.codebook_size)
         for i, (wave, speaker) in enumerate(waves):

@@ -7,11 +7,10 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from vqaudio.data.manifest import Corpus
-from vqaudio.errors import ModelError
 from vqaudio.evaluation.waveform_bits import sample_bits, together
-from vqaudio.level import gain_for
 from vqaudio.models.waveform_vqvae import WaveformVQVAE
 from vqaudio.training.codebook import perplexity
+from vqaudio.training.held_out_clips import beginnings, of_speakers
 
 
 class HeldOutWaves:
@@ -30,13 +29,7 @@ class HeldOutWaves:
     ):
         self.sample_rate, self.shown = corpus.sample_rate, shown
         self.codes_shown = round(seconds_shown * corpus.sample_rate / hop)
-        self.waves: list[tuple[Tensor, str]] = []
-        long_enough = [c for c in corpus.clips if c.num_samples >= hop]
-        for i in range(min(clips, len(long_enough))):
-            clip = long_enough[i * len(long_enough) // min(clips, len(long_enough))]
-            length = min(clip.num_samples, round(seconds * corpus.sample_rate)) // hop * hop
-            wave = torch.from_numpy(corpus.samples(clip, 0, length))
-            self.waves.append((gain_for(clip.level) * wave, clip.speaker))
+        self.waves = beginnings(corpus, hop, clips, seconds)
 
     @torch.inference_mode()
     def judge(
@@ -52,15 +45,10 @@ class HeldOutWaves:
         speakers: of the model, None for a decoder that is not told. Raises ModelError if none of the
         clips is by one of them.
         """
-        clips = [
-            (wave, None if speakers is None else speakers.index(speaker))
-            for wave, speaker in self.waves
-            if speakers is None or speaker in speakers
-        ]
-        if not clips:
-            raise ModelError("none of the held-out clips is by a speaker that the model knows")
+        waves = self.waves if speakers is None else of_speakers(self.waves, speakers)
         found, counts = [], torch.zeros(model.codebook_size)
-        for i, (wave, speaker) in enumerate(clips):
+        for i, (wave, name) in enumerate(waves):
+            speaker = None if speakers is None else speakers.index(name)
             told, vectors, indices = _encode(model, wave, speaker, quantize)
             if indices is not None:
                 counts += torch.bincount(indices.flatten().cpu(), minlength=len(counts))

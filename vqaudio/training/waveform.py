@@ -15,6 +15,7 @@ from vqaudio.models.vqvae import VQVAE
 from vqaudio.models.waveform_vqvae import WaveformVQVAE, WaveformVQVAEConfig
 from vqaudio.training import distributed
 from vqaudio.training.codebook import CodebookConfig, CodebookLearner
+from vqaudio.training.held_out_clips import of_speakers
 from vqaudio.training.held_out_waves import HeldOutWaves
 from vqaudio.training.loop import LoopConfig
 from vqaudio.training.optimization import (
@@ -81,6 +82,10 @@ class WaveformTask:
     ):
         self.config, self.held_out, self.device = config, held_out, device
         self.speakers = speakers_told(train, model.decoder.speakers)
+        if self.speakers:
+            of_speakers(
+                held_out.waves, self.speakers
+            )  # refused now, not when they are to be judged
         torch.manual_seed(config.loop.seed)
         self.model = WaveformVQVAE(model)
         self.quantize_from: int | None = config.quantize_from

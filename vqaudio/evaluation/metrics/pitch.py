@@ -6,6 +6,7 @@ estimate on both sides: a low creaky voice, or two people at once, is misjudged 
 
 import numpy as np
 
+from vqaudio.data.pitch import RANGE
 from vqaudio.evaluation.metrics.alignment import SAMPLE_RATE
 from vqaudio.evaluation.metrics.cache import once_per_wave
 from vqaudio.evaluation.metrics.metric import Package
@@ -13,8 +14,6 @@ from vqaudio.evaluation.metrics.metric import Package
 PRAAT = Package("praat-parselmouth", "parselmouth")
 STEP = 0.01
 """Seconds from frame to frame."""
-RANGE = (60.0, 500.0)
-"""Hz within which a voice is looked for."""
 SHORTEST = 3 / RANGE[0]
 """Seconds: three periods of the lowest voice, Praat's window."""
 F0_WORST = 1200.0
