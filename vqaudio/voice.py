@@ -17,11 +17,13 @@ CODES_AT_ONCE = 4096
 """Codes that are listened to at a time, which bounds memory."""
 
 
-def check(model: VQVAE, speakers: Sequence[str], speaker: str | None) -> None:
+def check(
+    model: VQVAE, speakers: Sequence[str], speaker: str | None, semitones: float | None = None
+) -> None:
     """Raise ModelError for a speaker whom the model does not know, for one whom it cannot do without,
-    and for one that it has no use for. speakers: whom it knows."""
+    and for a speaker or pitch that it has no use for. speakers: whom it knows."""
     if model.voices is None:
-        if speaker is not None:
+        if speaker is not None or semitones is not None:
             raise ModelError("this model knows no speakers: it has only the voice in the codes")
     elif speaker is None:
         raise ModelError(f"this model has to be told a speaker: {_some(speakers)}")
@@ -43,9 +45,7 @@ def choose(
     row to the speaker's own; hear: gives the pitches of each row, as `listen` does, and is called
     only when they are wanted. Raises ModelError as `check` does.
     """
-    if model.voices is None and semitones is not None:
-        raise ModelError("this model knows no speakers: it has only the voice in the codes")
-    check(model, speakers, speaker)
+    check(model, speakers, speaker, semitones)
     if model.voices is None:
         return None
     place = speakers.index(speaker)

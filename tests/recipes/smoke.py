@@ -46,7 +46,7 @@ class Place:
         """Run the recipe until it and all of its children are killed, once the stage gives its sign."""
         before, sign = len(self.log()), self.recipe.killed_at[stage]
         signs = os.pathsep.join([str(self.data / sign), str(self.run / sign)])
-        path = os.pathsep.join([str(KILLER), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join(filter(None, [str(KILLER), os.environ.get("PYTHONPATH")]))
         status = self._run(arguments, PYTHONPATH=path, KILLED_AT=signs)
         assert status == -signal.SIGKILL, f"ended without {sign}:\n{self.log()}"
         told = self.log()[before:]

@@ -69,6 +69,12 @@ def test_learns(corpus):
     assert figures[79]["perplexity_batch"] > 10  # a collapsed codebook makes 1
 
 
+def test_held_out_clips_that_are_all_too_short_are_refused(corpus):
+    held_out = HeldOut(corpus, frame=10**9)
+    with pytest.raises(ModelError, match="no held-out clip is long enough"):
+        CodecTask(SMALL, CONFIG, corpus, held_out, torch.device("cpu"))
+
+
 def test_codebook_learns_either_way(corpus):
     for update in ("ema", "loss"):
         codebook = replace(CONFIG.codebook, update=update, restart_below=0.0)

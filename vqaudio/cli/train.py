@@ -124,8 +124,8 @@ def _ablation(values: dict) -> tuple[LoopConfig, Callable[[torch.device], Task]]
 
 def _sides(values: dict, model: VQVAEConfig) -> tuple[Corpus, HeldOut]:
     """What a codec trains on, and what it is judged by."""
-    held_out = HeldOut(Corpus(values["data"]["held_out"]), frame=VQVAE(model).frame)
-    return Corpus(values["data"]["train"]), held_out
+    corpus, held_out = (Corpus(values["data"][side]) for side in ("train", "held_out"))
+    return corpus, HeldOut(held_out, frame=VQVAE(model).frame)
 
 
 def _resume(resume: str, directory: Path) -> Path | None:

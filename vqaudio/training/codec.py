@@ -110,10 +110,7 @@ class CodecTask:
     ):
         self.config, self.device = config, device
         self.speakers = speakers_told(train, model.voices.speakers)
-        if self.speakers:
-            of_speakers(
-                held_out.waves, self.speakers
-            )  # refused now, not when they are to be judged
+        of_speakers(held_out.waves, self.speakers)  # refused now, not at the first evaluation
         torch.manual_seed(config.loop.seed)
         self.model = self.make_model(model)
         self.quantize_from: int | None = config.quantize_from

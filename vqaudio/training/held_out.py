@@ -39,7 +39,7 @@ class HeldOut:
         speakers: of a model with voices, which is judged by their clips alone, each in its own voice.
         Raises ModelError if there are none.
         """
-        waves = of_speakers(self.waves, speakers) if speakers else self.waves
+        waves = of_speakers(self.waves, speakers)
         device = next(model.parameters()).device
         distances, counts = [], torch.zeros(model.codebook_size)
         for i, (wave, speaker) in enumerate(waves):

@@ -27,9 +27,12 @@ def beginnings(corpus: Corpus, unit: int, clips: int, seconds: float) -> list[Sp
     return waves
 
 
-def of_speakers(waves: list[SpokenWave], speakers: Container[str]) -> list[SpokenWave]:
-    """Those by `speakers`, whom a model knows. Raises ModelError if there are none."""
-    known = [one for one in waves if one[1] in speakers]
+def of_speakers(waves: list[SpokenWave], speakers: Container[str] | None) -> list[SpokenWave]:
+    """Those by `speakers`, whom a model knows; all of them for a model that is not told. Raises
+    ModelError if there are none."""
+    known = [one for one in waves if not speakers or one[1] in speakers]
+    if not waves:
+        raise ModelError("no held-out clip is long enough to judge by")
     if not known:
         raise ModelError("none of the held-out clips is by a speaker that the model knows")
     return known

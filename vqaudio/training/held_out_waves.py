@@ -45,7 +45,7 @@ class HeldOutWaves:
         speakers: of the model, None for a decoder that is not told. Raises ModelError if none of the
         clips is by one of them.
         """
-        waves = self.waves if speakers is None else of_speakers(self.waves, speakers)
+        waves = of_speakers(self.waves, speakers)
         found, counts = [], torch.zeros(model.codebook_size)
         for i, (wave, name) in enumerate(waves):
             speaker = None if speakers is None else speakers.index(name)

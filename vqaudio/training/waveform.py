@@ -82,10 +82,7 @@ class WaveformTask:
     ):
         self.config, self.held_out, self.device = config, held_out, device
         self.speakers = speakers_told(train, model.decoder.speakers)
-        if self.speakers:
-            of_speakers(
-                held_out.waves, self.speakers
-            )  # refused now, not when they are to be judged
+        of_speakers(held_out.waves, self.speakers)  # refused now, not at the first evaluation
         torch.manual_seed(config.loop.seed)
         self.model = WaveformVQVAE(model)
         self.quantize_from: int | None = config.quantize_from
